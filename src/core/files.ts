@@ -53,7 +53,11 @@ export const makeDirectories = async (fs: FileSystem, path: string): Promise<voi
   try {
     const found = await fs.stat(path)
     if (found.kind === 'directory') return
-    throw new StorageError('STORAGE_REFUSED', { message: 'a file is in the place of a directory', place: { path } })
+    throw new StorageError('STORAGE_REFUSED', {
+      message: 'a file is in the place of a directory',
+      place: { path },
+      fix: `remove the file ${path}, or name another directory`,
+    })
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }

@@ -1,4 +1,5 @@
 import type { CheckpointId } from './ids.ts'
+import type { Key } from './key.ts'
 
 /** Where a record came from: the split, and the position inside it in the source's own terms. */
 export interface Origin {
@@ -23,12 +24,10 @@ export interface RecordBatch<out T = unknown> {
   /** Event times in milliseconds since 1970, one per record, when the source knows them. */
   readonly timestamps?: readonly number[] | undefined
   readonly origins?: OriginColumn | undefined
-}
-
-/** No record with an event time at or below `timestampMs` will follow. */
-export interface Watermark {
-  readonly kind: 'watermark'
-  readonly timestampMs: number
+  /** Keys of the records, on the way from a keyed exchange to a keyed step. */
+  readonly keys?: readonly Key[] | undefined
+  /** Hashes of the keys, one per key: the route of each record. */
+  readonly keyHashes?: readonly number[] | undefined
 }
 
 /** What came before belongs to checkpoint `id`; what comes after does not. */
@@ -43,25 +42,13 @@ export interface CheckpointCancelled {
   readonly id: CheckpointId
 }
 
-/** An idle input holds back neither watermarks nor progress until it is active again. */
-export interface StreamStatus {
-  readonly kind: 'status'
-  readonly status: 'active' | 'idle'
-}
-
 /** No record follows. Barriers still may: the final checkpoint travels behind the end of input. */
 export interface EndOfInput {
   readonly kind: 'end-of-input'
 }
 
 /** All that travels on a channel between two subtasks. Every element can be serialised. */
-export type StreamElement<T = unknown> =
-  | RecordBatch<T>
-  | Watermark
-  | Barrier
-  | CheckpointCancelled
-  | StreamStatus
-  | EndOfInput
+export type StreamElement<T = unknown> = RecordBatch<T> | Barrier | CheckpointCancelled | EndOfInput
 
 export const endOfInput: EndOfInput = { kind: 'end-of-input' }
 

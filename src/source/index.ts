@@ -1,2 +1,20 @@
 /** Where records come from: the contracts of a source, and the parts most sources are built from. Imports core only. */
-export * from './source.ts'
+export { ByteBudget, type ByteLease } from './byte-budget.ts'
+export { FetchingSourceReader, type FetchingSourceReaderOptions } from './fetching-source-reader.ts'
+export {
+  endOfReader,
+  nothingToRead,
+  type OpenSource,
+  openSource,
+  type PollResult,
+  type Source,
+  type SourceContext,
+  type SourceParts,
+  type SourceReader,
+  type SourceReaderContext,
+  type Split,
+  type SplitEnumerator,
+  type SplitEnumeratorContext,
+} from './source.ts'
+export { dealSplits, SplitAssignmentTracker } from './split-assignment.ts'
+export { type Fetched, fetchedRecords, type SplitReader } from './split-reader.ts'

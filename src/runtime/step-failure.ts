@@ -1,0 +1,43 @@
+import { asError, isMillraceError, type OriginColumn, StepError } from '../core/index.ts'
+
+export interface StepPlace {
+  readonly job: string
+  readonly step: string
+  readonly subtask: number
+}
+
+/** What a user's function threw, as an error that names step, split and position. Errors of ours pass unchanged. */
+export const stepFailure = (
+  thrown: unknown,
+  place: StepPlace,
+  origins?: OriginColumn | undefined,
+  index?: number,
+): Error => {
+  if (isMillraceError(thrown)) return thrown
+  const cause = asError(thrown)
+  const origin = index === undefined ? undefined : origins?.at(index)
+  return new StepError('STEP_FAILED', {
+    message: `the function of the step threw ${cause.name}: ${cause.message}`,
+    place: {
+      job: place.job,
+      step: place.step,
+      subtaskIndex: place.subtask,
+      split: origin?.split,
+      position: origin?.position,
+    },
+    fix: 'correct the function, or let it handle such records; the cause has the stack',
+    cause,
+  })
+}
+
+/** A function of the user gave something the step cannot use. */
+export const stepMisused = (place: StepPlace, message: string, fix: string): StepError =>
+  new StepError('STEP_MISUSED', {
+    message,
+    place: { job: place.job, step: place.step, subtaskIndex: place.subtask },
+    fix,
+  })
+
+/** True for promises and everything that looks like one. */
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'

@@ -1,0 +1,360 @@
+import {
+  asError,
+  type BackoffOptions,
+  backoffMs,
+  type Cancel,
+  type Clock,
+  invariant,
+  isMillraceError,
+  type Logger,
+  type MillraceError,
+  type Random,
+  type RecordBatch,
+} from '../core/index.ts'
+import { ByteBudget, type ByteLease } from './byte-budget.ts'
+import { cutBatch } from './fetched-batch.ts'
+import { FinishedSplits } from './finished-splits.ts'
+import { endOfReader, nothingToRead, type PollResult, type SourceReader, type Split } from './source.ts'
+import { type BufferedFetch, freeFetch, SplitProgress } from './split-progress.ts'
+import type { SplitReader } from './split-reader.ts'
+import { waitingForText } from './waiting-for.ts'
+
+/** Options of a `FetchingSourceReader`. */
+export interface FetchingSourceReaderOptions<Item, SplitT extends Split> {
+  readonly splitReader: SplitReader<Item, SplitT>
+  readonly clock: Pick<Clock, 'monoMs' | 'timer'>
+  readonly random: Pick<Random, 'float'>
+  readonly log: Logger
+  /** Most records of one batch, at least 1. */
+  readonly batchRecordsMax: number
+  /** A batch ends at the record that reaches this size, in bytes; it has at least one record. */
+  readonly batchBytesMax: number
+  /** Shared by all readers of a process, ideally. Default: 64 MiB for this reader alone. */
+  readonly budget?: ByteBudget | undefined
+  /** Waits between tries after an error of remedy `retry`. Default 200 ms → 10 s, ×2, half of it random. */
+  readonly backoff?: BackoffOptions | undefined
+  /** How long one split may fail in a row before its error ends the reader, in milliseconds. Default: for ever. */
+  readonly retryMaxMs?: number | undefined
+  /** Splits read at the same time; the next one starts when one is finished. Default: all. */
+  readonly activeSplitsMax?: number | undefined
+}
+
+const defaultBudgetBytes = 64 * 1024 * 1024
+const defaultFetchBytes = 1024 * 1024
+const defaultBackoff: BackoffOptions = { initialMs: 200, maxMs: 10_000, multiplier: 2, jitter: 0.5 }
+
+/**
+ * A `SourceReader` over a `SplitReader`. Every split has at most one fetch under way and one answer waiting beside the one
+ * that is being given out, all under one byte budget; splits take turns batch by batch, and each has its own back-off,
+ * so a slow one holds up nobody.
+ */
+export class FetchingSourceReader<Item, SplitT extends Split> implements SourceReader<Item, SplitT> {
+  readonly #options: FetchingSourceReaderOptions<Item, SplitT>
+  readonly #splitReader: SplitReader<Item, SplitT>
+  readonly #budget: ByteBudget
+  readonly #stopListening: Cancel
+  /** Unfinished splits. */
+  readonly #splits = new Map<string, SplitProgress<Item, SplitT>>()
+  readonly #finished = new FinishedSplits<SplitT>()
+  /** Splits with records to give out; the first one is next. */
+  readonly #readable = new Set<SplitProgress<Item, SplitT>>()
+  /** Splits that wait for their turn to be read at all. */
+  readonly #dormant = new Set<SplitProgress<Item, SplitT>>()
+  #activeCount = 0
+  readonly #requests = new Set<Promise<void>>()
+  /** The fetch whose last batch is in use until the next `poll`. */
+  #spent: BufferedFetch<Item, SplitT> | undefined
+  #failure: Error | undefined
+  #started = false
+  #closed = false
+  #noMoreSplits = false
+  #availability: { readonly promise: Promise<void>; resolve(): void } | undefined
+
+  constructor(options: FetchingSourceReaderOptions<Item, SplitT>) {
+    this.#options = options
+    this.#splitReader = options.splitReader
+    this.#budget = options.budget ?? new ByteBudget(defaultBudgetBytes)
+    // What paused splits hold is given back as soon as somebody waits for it: the split everybody waits for could
+    // otherwise wait for the memory of those that wait for it.
+    this.#stopListening = this.#budget.onPressure(() => this.#dropPausedBuffers())
+  }
+
+  start(): void {
+    this.#started = true
+    for (const split of this.#splits.values()) this.#fetchAhead(split)
+  }
+
+  addSplits(splits: readonly SplitT[]): void {
+    for (const split of splits) {
+      const { splitId } = split
+      invariant(!this.#splits.has(splitId) && !this.#finished.has(splitId), `split '${splitId}' is in this reader once`)
+      if (this.#splitReader.isFinished(split)) {
+        this.#finished.add(split)
+        this.#splitReader.onFinished?.(split)
+        continue
+      }
+      const progress = new SplitProgress<Item, SplitT>(split)
+      this.#splits.set(splitId, progress)
+      this.#dormant.add(progress)
+    }
+    this.#activate()
+    this.#wake()
+  }
+
+  notifyNoMoreSplits(): void {
+    this.#noMoreSplits = true
+    this.#wake()
+  }
+
+  handleSourceEvent(event: unknown): void {
+    this.#splitReader.handleSourceEvent?.(event)
+  }
+
+  poll(): PollResult<Item> {
+    this.#freeSpent()
+    if (this.#failure !== undefined) throw this.#failure
+    const [split] = this.#readable
+    if (split === undefined) return this.#atEnd ? endOfReader : nothingToRead
+    const first = split.buffer[0]
+    invariant(first !== undefined, 'a readable split has a buffered fetch')
+    return { kind: 'records', batch: this.#giveOut(split, first) }
+  }
+
+  available(): Promise<void> {
+    if (this.#failure !== undefined || this.#closed || this.#readable.size > 0 || this.#atEnd) return Promise.resolve()
+    if (this.#availability === undefined) {
+      let resolve = (): void => {}
+      const promise = new Promise<void>((settle) => {
+        resolve = settle
+      })
+      this.#availability = { promise, resolve }
+    }
+    return this.#availability.promise
+  }
+
+  snapshotState(checkpointId: number): readonly SplitT[] {
+    const unfinished = Array.from(this.#splits.values(), (split) => split.given)
+    return [...this.#finished.snapshot(checkpointId), ...unfinished]
+  }
+
+  unfinishedSplitIds(): readonly string[] {
+    return [...this.#splits.keys()]
+  }
+
+  notifyCheckpointComplete(checkpointId: number): void {
+    this.#finished.complete(checkpointId)
+  }
+
+  pauseOrResumeSplits(pause: readonly string[], resume: readonly string[]): void {
+    for (const splitId of pause) {
+      const split = this.#splits.get(splitId)
+      if (split === undefined || split.paused) continue
+      split.paused = true
+      split.abortRequest(new Error(`split '${splitId}' is paused`))
+      split.clearTimer()
+      this.#readable.delete(split)
+      this.#deactivate(split)
+      this.#dormant.add(split)
+    }
+    for (const splitId of resume) {
+      const split = this.#splits.get(splitId)
+      if (split === undefined || !split.paused) continue
+      split.paused = false
+      if (split.hasRecords) this.#readable.add(split)
+    }
+    this.#activate()
+    if (pause.length > 0 && this.#budget.waiting > 0) this.#dropPausedBuffers()
+    this.#wake()
+  }
+
+  waitingFor(): string {
+    return waitingForText({
+      closed: this.#closed,
+      failure: this.#failure,
+      atEnd: this.#atEnd,
+      noMoreSplits: this.#noMoreSplits,
+      readable: this.#readable.size,
+      splits: this.#splits,
+      nowMs: this.#options.clock.monoMs(),
+    })
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true
+      this.#stopListening()
+      this.#readable.clear()
+      for (const split of this.#splits.values()) {
+        split.abortRequest(new Error('the reader is closed'))
+        split.clearTimer()
+        split.dropBuffer()
+      }
+      this.#freeSpent()
+      this.#wake()
+    }
+    await Promise.all(this.#requests)
+    await this.#splitReader.close?.()
+  }
+
+  get #atEnd(): boolean {
+    return this.#noMoreSplits && this.#splits.size === 0
+  }
+
+  /** The next batch of `split`, and its position moved past it: one synchronous step. */
+  #giveOut(split: SplitProgress<Item, SplitT>, current: BufferedFetch<Item, SplitT>): RecordBatch<Item> {
+    const { fetched } = current
+    const { batch, to } = cutBatch(fetched, split.givenOfFirst, this.#options)
+    split.givenOfFirst = to
+    split.given = fetched.splitAfter(to)
+    this.#readable.delete(split)
+    if (to === fetched.records.length) {
+      split.buffer.shift()
+      split.givenOfFirst = 0
+      this.#spent = current
+      this.#passEmptyFetches(split)
+    }
+    if (split.hasRecords) this.#readable.add(split)
+    else this.#finishIfDrained(split)
+    this.#fetchAhead(split)
+    return batch
+  }
+
+  /** Answers without records move the position as soon as nothing is in front of them. */
+  #passEmptyFetches(split: SplitProgress<Item, SplitT>): void {
+    for (let first = split.buffer[0]; first?.fetched.records.length === 0; first = split.buffer[0]) {
+      split.buffer.shift()
+      split.given = first.fetched.splitAfter(0)
+      freeFetch(first.fetched, first.lease)
+    }
+  }
+
+  #finishIfDrained(split: SplitProgress<Item, SplitT>): void {
+    if (!split.drained || split.hasRecords) return
+    this.#splits.delete(split.splitId)
+    this.#readable.delete(split)
+    split.clearTimer()
+    this.#finished.add(split.given)
+    this.#splitReader.onFinished?.(split.given)
+    this.#deactivate(split)
+    this.#activate()
+    if (this.#atEnd) this.#wake()
+  }
+
+  #activate(): void {
+    const { activeSplitsMax = Number.POSITIVE_INFINITY } = this.#options
+    for (const split of this.#dormant) {
+      if (this.#activeCount >= activeSplitsMax) return
+      if (split.paused) continue
+      this.#dormant.delete(split)
+      split.active = true
+      this.#activeCount++
+      this.#fetchAhead(split)
+    }
+  }
+
+  #deactivate(split: SplitProgress<Item, SplitT>): void {
+    this.#dormant.delete(split)
+    if (split.active) this.#activeCount--
+    split.active = false
+  }
+
+  /** Starts the next fetch of a split when it is time for it, or a timer for that moment. */
+  #fetchAhead(split: SplitProgress<Item, SplitT>): void {
+    if (!this.#started || this.#closed || this.#failure !== undefined) return
+    if (!split.wantsFetch) return
+    const waitMs = split.notBeforeMs - this.#options.clock.monoMs()
+    if (waitMs > 0) {
+      split.cancelTimer = this.#options.clock.timer(waitMs, () => {
+        split.cancelTimer = undefined
+        this.#fetchAhead(split)
+      })
+      return
+    }
+    const request = new AbortController()
+    split.request = request
+    const running = this.#fetch(split, request).finally(() => this.#requests.delete(running))
+    this.#requests.add(running)
+  }
+
+  /** Never rejects. */
+  async #fetch(split: SplitProgress<Item, SplitT>, { signal }: AbortController): Promise<void> {
+    let lease: ByteLease | undefined
+    try {
+      split.waitsForBudget = true
+      lease = await this.#budget.acquire(this.#splitReader.fetchBytes?.(split.fetched) ?? defaultFetchBytes, signal)
+      split.waitsForBudget = false
+      signal.throwIfAborted()
+      const fetched = await this.#splitReader.fetch(split.fetched, signal)
+      if (signal.aborted) freeFetch(fetched, lease)
+      else this.#land(split, { fetched, lease })
+    } catch (thrown) {
+      lease?.release()
+      if (!signal.aborted) this.#fail(split, asError(thrown))
+    }
+    split.waitsForBudget = false
+    split.request = undefined
+    this.#fetchAhead(split)
+  }
+
+  #land(split: SplitProgress<Item, SplitT>, answer: BufferedFetch<Item, SplitT>): void {
+    const { fetched, lease } = answer
+    lease.resize(fetched.bytes)
+    if (split.degraded !== undefined) {
+      this.#options.log.info({ split: split.splitId, failures: split.degraded.failures }, 'the split is read again')
+      split.degraded = undefined
+    }
+    split.fetched = fetched.splitAfter(fetched.records.length)
+    split.drained = this.#splitReader.isFinished(split.fetched)
+    split.notBeforeMs = this.#options.clock.monoMs() + (fetched.waitMs ?? 0)
+    split.buffer.push(answer)
+    this.#passEmptyFetches(split)
+    if (split.hasRecords) {
+      this.#readable.add(split)
+      this.#wake()
+    } else {
+      this.#finishIfDrained(split)
+    }
+  }
+
+  #fail(split: SplitProgress<Item, SplitT>, error: Error): void {
+    const { clock, retryMaxMs = Number.POSITIVE_INFINITY, log } = this.#options
+    const nowMs = clock.monoMs()
+    const { sinceMs = nowMs, failures: earlier = 0 } = split.degraded ?? {}
+    if (!isMillraceError(error) || error.remedy !== 'retry' || nowMs - sinceMs >= retryMaxMs) {
+      this.#failure ??= error
+      this.#wake()
+      return
+    }
+    const failures = earlier + 1
+    split.degraded = { error, failures, sinceMs }
+    split.notBeforeMs = nowMs + this.#retryWaitMs(error, failures)
+    if (failures === 1) {
+      log.warn(
+        { split: split.splitId, code: error.code, err: error },
+        'the split cannot be read now; it is tried again',
+      )
+    }
+  }
+
+  #retryWaitMs(error: MillraceError, failures: number): number {
+    const { backoff = defaultBackoff, random } = this.#options
+    return this.#splitReader.retryWaitMs?.(error, failures) ?? backoffMs(backoff, failures, random.float())
+  }
+
+  #freeSpent(): void {
+    const spent = this.#spent
+    if (spent === undefined) return
+    this.#spent = undefined
+    freeFetch(spent.fetched, spent.lease)
+  }
+
+  #dropPausedBuffers(): void {
+    for (const split of this.#splits.values()) if (split.paused) split.dropBuffer()
+  }
+
+  #wake(): void {
+    const waiting = this.#availability
+    this.#availability = undefined
+    waiting?.resolve()
+  }
+}
