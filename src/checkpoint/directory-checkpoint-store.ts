@@ -10,7 +10,7 @@ import {
   type Random,
 } from '../core/index.ts'
 import { type DirectoryScan, listGenerations, scanDirectory } from './checkpoint-directory.ts'
-import { verifyAndSync } from './checkpoint-files.ts'
+import { manifestPath, verifyAndSync } from './checkpoint-files.ts'
 import { generationName, sealedName } from './checkpoint-names.ts'
 import type { CheckpointSession, CheckpointStore, OpenStoreRequest } from './checkpoint-store.ts'
 import { DirectoryCheckpointSession } from './directory-checkpoint-session.ts'
@@ -116,6 +116,8 @@ export class DirectoryCheckpointStore implements CheckpointStore {
       // What looks like damage is the work of a newer owner, if there is one.
       const now = (await listGenerations(fs, this.#root))[0]?.generation ?? 0
       if (now !== newest) throw this.#lost(request, `generation ${now} was claimed meanwhile`)
+      // Or of the old one, which was still removing what it did not retain: then the manifest is gone as well.
+      await fs.stat(manifestPath(found.location))
       throw error
     }
   }

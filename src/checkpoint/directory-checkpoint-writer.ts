@@ -9,7 +9,6 @@ import {
   invariant,
   joinPath,
   makeDirectories,
-  parentPath,
   StorageError,
   type WritableFile,
 } from '../core/index.ts'
@@ -54,12 +53,13 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
   readonly #directory: string
   /** Names of part files made or being made, in lower case: two names must differ where case does not count, too. */
   readonly #taken = new Set<string>()
+  /** Those that were made: only these are this checkpoint's to remove. */
   readonly #partFiles: string[] = []
   readonly #parts: DirectoryPartWriter[] = []
   readonly #running = new Set<Promise<unknown>>()
   #prepared: Promise<void> | undefined
   #madeDirectory = false
-  #renaming = false
+  #progress: 'parts' | 'temporary' | 'renaming' = 'parts'
   #state: 'writing' | 'publishing' | 'published' | 'discarded' = 'writing'
   /** The first failure: what was written before it is given up with it. */
   #failure: { readonly cause: unknown } | undefined
@@ -96,6 +96,7 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
       await this.#prepare()
       const name = this.#nameFor({ ...part, uid })
       await this.#link(source, joinPath(this.#directory, name))
+      this.#partFiles.push(name)
       return { ...part, file: name }
     })
   }
@@ -137,6 +138,7 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
     if (this.#partFiles.length > 0) await fs.syncDirectory(this.#directory)
     const temporary = joinPath(this.#directory, temporaryName(this.id))
     const file = await fs.create(temporary)
+    this.#progress = 'temporary'
     try {
       await file.append(encodeManifest(manifest, digest))
       await file.sync()
@@ -144,7 +146,7 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
       await file.close()
     }
     await generation.ensureOwned()
-    this.#renaming = true
+    this.#progress = 'renaming'
     await fs.rename(temporary, joinPath(this.#directory, manifestName(this.id)))
     await fs.syncDirectory(this.#directory)
     // Only now is it certain which directory was synced.
@@ -193,13 +195,14 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
   async #createPart(part: PartHeader): Promise<{ name: string; file: WritableFile }> {
     await this.#prepare()
     const name = this.#nameFor(part)
-    return { name, file: await this.#options.fs.create(joinPath(this.#directory, name)) }
+    const file = await this.#options.fs.create(joinPath(this.#directory, name))
+    this.#partFiles.push(name)
+    return { name, file }
   }
 
   #nameFor(part: PartHeader): string {
     const name = partName(this.id, part, this.#taken)
     this.#taken.add(name.toLowerCase())
-    this.#partFiles.push(name)
     return name
   }
 
@@ -236,8 +239,7 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
       })
     }
     this.#madeDirectory = names === undefined
-    if (names === undefined) await makeDirectories(fs, this.#directory)
-    else await fs.syncDirectory(parentPath(this.#directory))
+    await makeDirectories(fs, this.#directory)
   }
 
   /** The manifest goes first, for good, so that no visible checkpoint ever lacks a part. */
@@ -245,8 +247,8 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
     const { fs } = this.#options
     const path = (name: string): string => joinPath(this.#directory, name)
     for (const part of this.#parts) await part.close().catch(() => {})
-    await ignoreMissing(fs.unlink(path(temporaryName(this.id))))
-    if (this.#renaming) {
+    if (this.#progress !== 'parts') await ignoreMissing(fs.unlink(path(temporaryName(this.id))))
+    if (this.#progress === 'renaming') {
       await ignoreMissing(fs.unlink(path(manifestName(this.id))))
       await fs.syncDirectory(this.#directory)
     }

@@ -40,15 +40,15 @@ export class GenerationDirectory {
   /**
    * Makes sure that the path of this generation still names the directory it made. The name alone does not tell: a
    * starter that slept since before this generation was claimed can make a directory of the same name after the seal,
-   * and what is written there would look published (found while building; test 'a sealed name that was made again').
+   * and what is written there would look published (see the test 'a sealed name that was made again').
    * What holds: once this returns, everything created by path before it lies in the right directory.
    *
    * @throws FencedError `FENCED` when it does not.
    */
   async ensureOwned(): Promise<void> {
     await this.run(this.path, async () => {
-      const found = await readOwner(this.#fs, this.path)
-      if (found?.token === this.#owner.token) return
+      // Read again before giving up: one bad read must not stop the job for good.
+      if ((await this.#isMine()) || (await this.#isMine())) return
       this.#fenced = await this.#fencedError()
       throw this.#fenced
     })
@@ -63,11 +63,15 @@ export class GenerationDirectory {
 
   async #exists(): Promise<boolean> {
     try {
-      const owner = await readOwner(this.#fs, this.path)
-      return owner?.token === this.#owner.token
+      return await this.#isMine()
     } catch (error) {
       return errnoOf(error) !== 'ENOENT'
     }
+  }
+
+  async #isMine(): Promise<boolean> {
+    const found = await readOwner(this.#fs, this.path)
+    return found?.token === this.#owner.token
   }
 
   async #fencedError(): Promise<FencedError> {

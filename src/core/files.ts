@@ -1,5 +1,5 @@
 import { errnoOf, StorageError } from './errors.ts'
-import type { FileSystem, ReadableFile } from './ports.ts'
+import type { FileStat, FileSystem, ReadableFile } from './ports.ts'
 
 /** Joins path parts with `/`. */
 export const joinPath = (...parts: readonly string[]): string =>
@@ -48,27 +48,44 @@ const readAll = async (file: ReadableFile, path: string, bytesMax: number): Prom
   return position === size ? whole : whole.subarray(0, position)
 }
 
-/** Makes a directory and its missing parents, each name durable. A directory that exists already is fine. */
+/**
+ * Makes a directory and its missing parents, each name durable. A directory that exists already is fine; its name is made
+ * durable all the same, because the process that made it may have crashed before it was.
+ *
+ * @throws StorageError `STORAGE_REFUSED` when a file is in its place; whatever the file system throws.
+ */
 export const makeDirectories = async (fs: FileSystem, path: string): Promise<void> => {
-  try {
-    const found = await fs.stat(path)
-    if (found.kind === 'directory') return
+  const kind = await kindAt(fs, path)
+  if (kind !== undefined && kind !== 'directory') {
     throw new StorageError('STORAGE_REFUSED', {
       message: 'a file is in the place of a directory',
       place: { path },
       fix: `remove the file ${path}, or name another directory`,
     })
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
   }
   const parent = parentPath(path)
-  if (parent !== path && parent !== '.' && parent !== '/') await makeDirectories(fs, parent)
+  if (parent === path || path === '.') return
+  await makeDirectories(fs, parent)
   try {
-    await fs.mkdir(path)
+    if (kind === undefined) await fs.mkdir(path)
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
   }
-  await fs.syncDirectory(parent)
+  try {
+    await fs.syncDirectory(parent)
+  } catch (error) {
+    // Directories above one's own may be closed to this process; then it was not this job that made what lies in them.
+    if (kind === undefined || errnoOf(error) !== 'EACCES') throw error
+  }
+}
+
+const kindAt = async (fs: FileSystem, path: string): Promise<FileStat['kind'] | undefined> => {
+  try {
+    return (await fs.stat(path)).kind
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** Runs a file operation; a name that is not there is fine. */

@@ -44,8 +44,11 @@ const headerLength = (bytes: Uint8Array): number | undefined => {
     if (zero < 0) return undefined
     end = zero + 1
   }
-  if ((flags & flag.headerCrc) !== 0) end += 2
-  return bytes.length < end ? undefined : end
+  if ((flags & flag.headerCrc) === 0) return bytes.length < end ? undefined : end
+  if (bytes.length < end + 2) return undefined
+  const stated = (bytes[end] ?? 0) + (bytes[end + 1] ?? 0) * 256
+  if (stated !== (crc32(bytes.subarray(0, end)) & 0xffff)) throw corrupt('the checksum of a header differs')
+  return end + 2
 }
 
 /**

@@ -39,8 +39,14 @@ export class SourceCoordinator {
   readonly #live: Set<string>[]
   readonly #restored: (readonly Split[])[]
   #enumerator: SplitEnumerator<Split, unknown>
-  /** Splits named by the snapshots of one checkpoint, to see that no split is in two. */
-  #seen: { readonly id: CheckpointId; readonly where: Map<string, string> } | undefined
+  /** Of the newest checkpoint: what each reader owned at its barrier, and who has named which split. */
+  #newest:
+    | {
+        readonly id: CheckpointId
+        readonly owned: readonly ReadonlySet<string>[]
+        readonly where: Map<string, string>
+      }
+    | undefined
 
   constructor(options: SourceCoordinatorOptions, stored: StoredSource | undefined) {
     this.#o = options
@@ -142,7 +148,11 @@ export class SourceCoordinator {
   begin(id: CheckpointId): StoredBytes {
     const { enumeratorSerializer } = this.#o.source
     const bytes = enumeratorSerializer.serialize(this.#enumerator.snapshotState(id))
-    this.#seen = { id, where: new Map(this.#enumerator.unassignedSplitIds().map((split) => [split, 'the enumerator'])) }
+    this.#newest = {
+      id,
+      owned: this.#live.map((owned) => new Set(owned)),
+      where: new Map(this.#enumerator.unassignedSplitIds().map((split) => [split, 'the enumerator'])),
+    }
     this.tellAll({ kind: 'barrier', id })
     return { name: enumeratorSerializer.name, version: enumeratorSerializer.version, bytes }
   }
@@ -155,15 +165,15 @@ export class SourceCoordinator {
   /** A reader has snapshotted: every split it was given is there, and in no other snapshot. */
   checkSnapshot(id: CheckpointId, subtask: number, splits: readonly Split[], unfinished: ReadonlySet<string>): void {
     const ids = new Set(splits.map((split) => split.splitId))
-    for (const live of this.#live[subtask] ?? []) {
-      invariant(ids.has(live), `source ${this.#o.uid}: split ${live} is in the snapshot of subtask ${subtask}`)
-      if (!unfinished.has(live)) this.#live[subtask]?.delete(live)
+    const newest = this.#newest?.id === id ? this.#newest : undefined
+    for (const owned of newest?.owned[subtask] ?? []) {
+      invariant(ids.has(owned), `source ${this.#o.uid}: split ${owned} is in the snapshot of subtask ${subtask}`)
     }
-    if (this.#seen?.id !== id) return
     for (const split of ids) {
-      const other = this.#seen.where.get(split)
+      if (!unfinished.has(split)) this.#live[subtask]?.delete(split)
+      const other = newest?.where.get(split)
       invariant(other === undefined, `source ${this.#o.uid}: split ${split} is in one snapshot; it is in ${other} too`)
-      this.#seen.where.set(split, `subtask ${subtask}`)
+      newest?.where.set(split, `subtask ${subtask}`)
     }
   }
 

@@ -264,7 +264,8 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     if (!split.wantsFetch) return
     const waitMs = split.notBeforeMs - this.#options.clock.monoMs()
     if (waitMs > 0) {
-      split.cancelTimer = this.#options.clock.timer(waitMs, () => {
+      // Whole milliseconds: a rest too small to move the clock would set the timer again at the same moment, for ever.
+      split.cancelTimer = this.#options.clock.timer(Math.ceil(waitMs), () => {
         split.cancelTimer = undefined
         this.#fetchAhead(split)
       })

@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import type { Digest } from '../core/index.ts'
+
+/** The real thing: digests do not wait, so they need no simulation. */
+export const cryptoDigest: Digest = {
+  crc32: (bytes, previous = 0) => crc32(bytes, previous),
+  sha256() {
+    const hash = createHash('sha256')
+    return {
+      update(bytes) {
+        hash.update(bytes)
+      },
+      hex: () => hash.digest('hex'),
+    }
+  },
+}

@@ -1,0 +1,274 @@
+import { type CheckpointManifest, type CheckpointPart, decodeManifest } from '../../src/checkpoint/index.ts'
+import { decodeState, errnoOf } from '../../src/core/index.ts'
+import { decodeList } from '../../src/runtime/state-list.ts'
+import { cryptoDigest } from '../../src/testing/crypto-digest.ts'
+import type { DiskEvent, SimDisk, World } from '../../src/testing/index.ts'
+
+/** What the oracle checks against: the truth, as far as the outside knows it. */
+export interface Truth {
+  /** The input line an output line was made from; undefined for garbage. */
+  readonly known: (line: string) => { readonly stream: string; readonly index: number; readonly key: string } | undefined
+  /** For every stream, the streams that must have been read to their end before it. */
+  readonly parents: (stream: string) => readonly string[]
+  /** How often each key occurs in the input up to the positions of a checkpoint; a text when they contradict each other. */
+  readonly countsAt: (splits: readonly unknown[], enumerator: unknown) => ReadonlyMap<string, number> | string
+}
+
+export interface OracleOptions {
+  readonly world: World
+  readonly disk: SimDisk
+  readonly truth: Truth
+  readonly checkpoints: string
+  readonly archive: string
+  readonly counts: string
+  /** Operator names of the source and of the keyed step. */
+  readonly source: string
+  readonly keyed: string
+}
+
+const isPart = (path: string): boolean => /(^|\/)part-[^/]*$/.test(path)
+/** Parts of one writer are numbered in the order they were begun. */
+const partNumber = (path: string): number => Number(/-(\d+)\.[^-]*$/.exec(path)?.[1] ?? 0)
+const linesOf = (text: string): string[] => (text === '' ? [] : text.replace(/\n$/, '').split('\n'))
+
+/**
+ * Watches the disk from outside and knows the truth (reliability paper, sections 2.1 and 3.6). It shares no state with
+ * the job; it reads what any reader could read, after every change, and what is left after every power loss.
+ */
+export class Oracle {
+  readonly #o: OracleOptions
+  /** Visible parts: path → lines. */
+  readonly #visible = new Map<string, readonly string[]>()
+  /** Archived lines a reader can see, each with its part. */
+  readonly #seen = new Map<string, string>()
+  /** Parts that a power loss can no longer take: path → text. */
+  #confirmed = new Map<string, string>()
+  /** Checkpoint that first named a part. */
+  readonly #epochs = new Map<string, number>()
+  readonly #manifests = new Map<string, string>()
+  #sealed = new Set<number>()
+  #lastPublished: { readonly generation: number; readonly id: number } | undefined
+  publishes = 0
+  commits = 0
+  seals = 0
+  powerLosses = 0
+
+  constructor(options: OracleOptions) {
+    this.#o = options
+    options.disk.observe((event) => this.#onEvent(event))
+  }
+
+  /** Archived lines a reader can see now. */
+  get archived(): ReadonlyMap<string, string> {
+    return this.#seen
+  }
+
+  #violate(what: string): void {
+    this.#o.world.violate(what)
+  }
+
+  #onEvent(event: DiskEvent): void {
+    const { path, operation, from } = event
+    if (operation === 'powerLoss') return this.#onPowerLoss()
+    const { archive, counts, checkpoints } = this.#o
+    for (const output of [archive, counts]) {
+      if (!path.startsWith(`${output}/`) && path !== output && !from?.startsWith(`${output}/`)) continue
+      if (operation === 'syncDirectory') this.#confirm(output)
+      else this.#onOutput(event)
+    }
+    if (path.startsWith(`${checkpoints}/`)) this.#onCheckpoint(event)
+  }
+
+  #onOutput({ operation, path, from }: DiskEvent): void {
+    if (from !== undefined && isPart(from) && operation === 'rename') this.#violate(`S5: ${from} was renamed`)
+    if (!isPart(path)) return
+    if (operation === 'unlink') return this.#violate(`S5: visible part ${path} was removed`)
+    if (operation === 'append' || operation === 'truncate') return this.#violate(`S5: visible part ${path} was changed`)
+    if (operation === 'link' || operation === 'rename') {
+      this.commits++
+      this.#appear(path)
+    }
+  }
+
+  #appear(path: string): void {
+    const text = this.#o.disk.text(path)
+    if (text === undefined) return
+    if (this.#visible.has(path)) this.#violate(`S5: visible part ${path} was replaced`)
+    if (text === '' || !text.endsWith('\n')) this.#violate(`S10: part ${path} is empty or ends within a line`)
+    const lines = linesOf(text)
+    this.#visible.set(path, lines)
+    if (path.startsWith(`${this.#o.archive}/`)) for (const line of lines) this.#see(line, path)
+    else this.#checkCounts()
+  }
+
+  #see(line: string, path: string): void {
+    if (this.#o.truth.known(line) === undefined) return this.#violate(`S10: garbage in ${path}: ${JSON.stringify(line)}`)
+    const other = this.#seen.get(line)
+    if (other !== undefined) return this.#violate(`S2: ${line} is in ${path} and in ${other}`)
+    this.#seen.set(line, path)
+  }
+
+  /** Every update of a count appears once: `key n`. */
+  #checkCounts(): void {
+    const updates = new Set<string>()
+    for (const [path, lines] of this.#visible) {
+      if (!path.startsWith(`${this.#o.counts}/`)) continue
+      for (const line of lines) {
+        if (updates.has(line)) return this.#violate(`S2: count update ${line} twice, in ${path}`)
+        updates.add(line)
+      }
+    }
+  }
+
+  #confirm(output: string): void {
+    for (const file of this.#o.disk.files(output, 'durable')) {
+      if (isPart(file.path)) this.#confirmed.set(file.path, new TextDecoder().decode(file.bytes()))
+    }
+  }
+
+  #onPowerLoss(): void {
+    this.powerLosses++
+    for (const [path, text] of this.#confirmed) {
+      if (this.#o.disk.text(path) !== text) return this.#violate(`S5: durable part ${path} is not as it was after a power loss`)
+    }
+    this.#visible.clear()
+    this.#seen.clear()
+    const again = (output: string): void => {
+      for (const file of this.#o.disk.files(output)) if (isPart(file.path)) this.#appear(file.path)
+    }
+    for (const output of [this.#o.archive, this.#o.counts]) quietly(() => again(output))
+    this.#sealed = new Set()
+    this.#lastPublished = undefined
+    this.#manifests.clear()
+  }
+
+  #onCheckpoint({ operation, path, from }: DiskEvent): void {
+    const sealed = /\/g(\d+)\.sealed$/.exec(path)
+    if (operation === 'rename' && sealed !== null) {
+      this.seals++
+      this.#sealed.add(Number(sealed[1]))
+    }
+    const name = /\/g(\d+)(\.sealed)?\/ck-(\d+)$/.exec(path)
+    if (name === null) return
+    if (operation === 'append' || operation === 'truncate') return this.#violate(`S6: published ${path} was changed`)
+    if (operation === 'rename' && from !== undefined) this.#onPublish(path, Number(name[1]), Number(name[3]))
+  }
+
+  #onPublish(path: string, generation: number, id: number): void {
+    this.publishes++
+    const last = this.#lastPublished
+    if (last !== undefined && generation === last.generation && id <= last.id) this.#violate(`S6: ${path} after ${last.id}`)
+    if (this.#manifests.has(path)) this.#violate(`S6: ${path} was published twice`)
+    this.#lastPublished = { generation, id }
+    const bytes = this.#o.disk.bytes(path)
+    if (bytes === undefined) return
+    this.#manifests.set(path, '')
+    const manifest = decodeManifest(bytes, path, cryptoDigest)
+    this.#checkState(manifest, path)
+    this.#noteEpochs(manifest, path)
+  }
+
+  #bytesOf(part: CheckpointPart, manifestPath: string): Uint8Array {
+    if (part.text !== undefined) return new TextEncoder().encode(part.text)
+    if (part.base64 !== undefined) return Uint8Array.from(Buffer.from(part.base64, 'base64'))
+    const path = `${manifestPath.slice(0, manifestPath.lastIndexOf('/'))}/${part.file}`
+    const bytes = this.#o.disk.bytes(path)
+    if (bytes === undefined) {
+      this.#violate(`S6: ${manifestPath} names ${part.file}, which is not there`)
+      return new Uint8Array(0)
+    }
+    return bytes
+  }
+
+  /** S4: the counts in a checkpoint are those of the input up to its positions, exactly. */
+  #checkState(manifest: CheckpointManifest, path: string): void {
+    const source = manifest.operators.find(({ uid }) => uid === this.#o.source)
+    const text = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes))
+    const splits = (source?.parts ?? [])
+      .filter(({ kind }) => kind === 'splits')
+      .flatMap((part) => decodeList(this.#bytesOf(part, path)).map(text))
+    const enumerator = source?.parts.find(({ kind }) => kind === 'enumerator')
+    const expected = this.#o.truth.countsAt(
+      splits,
+      enumerator === undefined ? undefined : text(this.#bytesOf(enumerator, path)),
+    )
+    if (typeof expected === 'string') return this.#violate(`S4: ${path}: ${expected}`)
+    const keyed = manifest.operators.find(({ uid }) => uid === this.#o.keyed)
+    const counted = new Map<string, number>()
+    for (const part of keyed?.parts ?? []) {
+      for (const [key, count] of keyedEntries(this.#bytesOf(part, path))) {
+        if (counted.has(key)) this.#violate(`S4: ${path} has key ${key} twice`)
+        counted.set(key, count)
+      }
+    }
+    for (const key of new Set([...expected.keys(), ...counted.keys()])) {
+      const [have, want] = [counted.get(key) ?? 0, expected.get(key) ?? 0]
+      if (have !== want) return this.#violate(`S4: ${path} counts ${have} of ${key}, its positions say ${want}`)
+    }
+  }
+
+  #noteEpochs(manifest: CheckpointManifest, path: string): void {
+    for (const operator of manifest.operators) {
+      for (const part of operator.parts.filter(({ kind }) => kind === 'committables')) {
+        for (const item of decodeList(this.#bytesOf(part, path))) {
+          const text = new TextDecoder().decode(item)
+          const receipt = JSON.parse(text.slice(text.indexOf(' ') + 1)) as { readonly final: string }
+          const key = `${operator.uid}/${receipt.final}`
+          if (!this.#epochs.has(key)) this.#epochs.set(key, manifest.checkpointId)
+        }
+      }
+    }
+  }
+
+  /** S3: order inside every stream, and no record of a child in an earlier checkpoint than one of its parents'. */
+  checkOrder(sink: string): void {
+    const { archive, truth } = this.#o
+    const newest = new Map<string, { epoch: number; index: number }>()
+    const oldest = new Map<string, number>()
+    const parts = [...this.#visible].filter(([path]) => path.startsWith(`${archive}/`))
+    const epochOf = (path: string): number => this.#epochs.get(`${sink}/${path.slice(archive.length + 1)}`) ?? -1
+    parts.sort(([a], [b]) => epochOf(a) - epochOf(b) || partNumber(a) - partNumber(b))
+    for (const [path, lines] of parts) {
+      const epoch = epochOf(path)
+      if (epoch < 0) return this.#violate(`S6: ${path} is visible, and no published checkpoint names it`)
+      for (const line of lines) {
+        const record = truth.known(line)
+        if (record === undefined) continue
+        const last = newest.get(record.stream)
+        if (last !== undefined && record.index <= last.index && last.epoch <= epoch) {
+          return this.#violate(`S3: ${line} in ${path} after record ${last.index} of its stream`)
+        }
+        newest.set(record.stream, { epoch, index: record.index })
+        if (!oldest.has(record.stream)) oldest.set(record.stream, epoch)
+      }
+    }
+    for (const [stream, epoch] of oldest) {
+      for (const parent of truth.parents(stream)) {
+        const last = newest.get(parent)
+        if (last !== undefined && last.epoch > epoch) this.#violate(`S3: ${stream} begins before its parent ${parent} ended`)
+      }
+    }
+  }
+}
+
+const keyedEntries = function* (bytes: Uint8Array): Generator<readonly [string, number]> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let first = true
+  for (let at = 0; at < bytes.length; ) {
+    const length = view.getUint32(at)
+    const payload = decodeState(bytes.subarray(at + 8, at + 8 + length))
+    if (!first && Array.isArray(payload)) {
+      for (let index = 0; index < payload.length; index += 3) yield [payload[index] as string, payload[index + 2] as number]
+    }
+    first = false
+    at += 8 + length
+  }
+}
+
+const quietly = (run: () => void): void => {
+  try {
+    run()
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
