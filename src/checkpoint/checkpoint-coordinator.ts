@@ -206,7 +206,7 @@ export class CheckpointCoordinator<Report> {
   }
 
   async #publish(id: CheckpointId, kind: CheckpointKind, startMs: number, ask: Ask | undefined): Promise<void> {
-    const { target, session, clock } = this.#o
+    const { target, clock } = this.#o
     const attempt = this.#attempt
     if (attempt === undefined) return
     const operators = await target.assemble(id, attempt.pending.snapshots(), attempt.writer)
@@ -215,13 +215,23 @@ export class CheckpointCoordinator<Report> {
       this.#failures.onSuccess(id)
       // Not awaited: the next checkpoint may start while output of this one is being made visible. A receipt stays in
       // every checkpoint until its commit returned, and older checkpoints stay until then.
-      const committed = target.completed(id).then(() => session.retire(id))
+      const committed = target.completed(id).then(() => this.#retire(id))
       this.#commits = Promise.all([this.#commits, committed]).then(() => {})
       this.#commits.catch((thrown: unknown) => this.#o.fail(asError(thrown)))
     }
     const bytes = operators.reduce((sum, { parts }) => sum + parts.reduce((inner, part) => inner + part.bytes, 0), 0)
     this.#o.onCompleted({ manifest, durationMs: clock.monoMs() - startMs, bytes })
     ask?.resolve(manifest)
+  }
+
+  /** Removes old checkpoints. One that stays is no reason to fail; a directory that is no longer ours is. */
+  async #retire(id: CheckpointId): Promise<void> {
+    try {
+      await this.#o.session.retire(id)
+    } catch (thrown) {
+      if (isMillraceError(thrown) && thrown.remedy === 'stop') throw thrown
+      this.#o.log.warn({ checkpointId: id, cause: asError(thrown).message }, 'old checkpoints could not be removed')
+    }
   }
 
   async #giveUp(id: CheckpointId, reason: CheckpointFailureReason, cause: Error, ask: Ask | undefined): Promise<void> {

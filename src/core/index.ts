@@ -1,18 +1,119 @@
 /** The words everything else is made of. Imports no other folder and does no I/O. */
-export * from './backoff.ts'
-export * from './context.ts'
-export * from './duration.ts'
-export * from './errors.ts'
-export * from './files.ts'
-export * from './guarantee.ts'
-export * from './ids.ts'
-export * from './key.ts'
-export * from './log.ts'
-export * from './metrics.ts'
-export * from './options.ts'
-export * from './ports.ts'
-export * from './record.ts'
-export * from './secret.ts'
-export * from './state-codec.ts'
-export * from './stream-element.ts'
-export * from './versioned-serializer.ts'
+export { type BackoffOptions, backoffMs } from './backoff.ts'
+export type { Environment } from './context.ts'
+export {
+  type ByteSize,
+  type Duration,
+  parseByteSize,
+  parseDuration,
+  tryParseByteSize,
+  tryParseDuration,
+} from './duration.ts'
+export {
+  asError,
+  CheckpointError,
+  DataLossError,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorPlace,
+  errnoOf,
+  errorTable,
+  FencedError,
+  InvariantError,
+  invariant,
+  isMillraceError,
+  JobCancelledError,
+  JobFailedError,
+  JobGraphError,
+  MillraceError,
+  OptionsError,
+  RecordError,
+  type Remedy,
+  RestoreError,
+  SinkError,
+  SourceError,
+  StepError,
+  StorageError,
+} from './errors.ts'
+export { ignoreMissing, joinPath, makeDirectories, parentPath, readWhole } from './files.ts'
+export { type AtLeast, type Guarantee, satisfies, weaker } from './guarantee.ts'
+export { type CheckpointId, checkpointId, type Generation, generation, type OperatorUid, operatorUid } from './ids.ts'
+export {
+  flinkMurmur,
+  hashKey,
+  type Key,
+  keyBytes,
+  keyGroupOf,
+  keyGroupRange,
+  mapKeyOf,
+  murmur3,
+  subtaskOfKeyGroup,
+} from './key.ts'
+export { type LogFields, type Logger, silentLogger } from './log.ts'
+export {
+  type Metric,
+  type MetricLabels,
+  type MetricName,
+  MetricRegistry,
+  type MetricSample,
+  metricTable,
+} from './metrics.ts'
+export {
+  booleanField,
+  byteSizeField,
+  checkedField,
+  checkOptions,
+  durationField,
+  functionField,
+  integerField,
+  nearestName,
+  nestedField,
+  numberField,
+  type OptionField,
+  type OptionFields,
+  type OptionFieldsOf,
+  oneOfField,
+  optional,
+  optionProblems,
+  required,
+  textField,
+  textListField,
+} from './options.ts'
+export type {
+  Cancel,
+  Clock,
+  Compression,
+  Digest,
+  FileStat,
+  FileSystem,
+  Hasher,
+  Inflater,
+  Random,
+  ReadableFile,
+  WritableFile,
+} from './ports.ts'
+export {
+  type DeadLetter,
+  estimateBytes,
+  fromBase64,
+  isParsable,
+  type Parsable,
+  parseInput,
+  rawRecord,
+  toBase64,
+} from './record.ts'
+export { Secret } from './secret.ts'
+export { decodeState, encodeState, stateCodecName, stateCodecVersion } from './state-codec.ts'
+export {
+  type Barrier,
+  batchOf,
+  type CheckpointCancelled,
+  type EndOfInput,
+  endOfInput,
+  type Origin,
+  type OriginColumn,
+  pickOrigins,
+  type RecordBatch,
+  type StreamElement,
+} from './stream-element.ts'
+export { jsonSerializer, readVersioned, type VersionedSerializer } from './versioned-serializer.ts'

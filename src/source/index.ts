@@ -1,6 +1,7 @@
 /** Where records come from: the contracts of a source, and the parts most sources are built from. Imports core only. */
 export { ByteBudget, type ByteLease } from './byte-budget.ts'
 export { FetchingSourceReader, type FetchingSourceReaderOptions } from './fetching-source-reader.ts'
+export { rateLimited } from './rate-limited-source.ts'
 export {
   endOfReader,
   nothingToRead,

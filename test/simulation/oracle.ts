@@ -7,7 +7,9 @@ import type { DiskEvent, SimDisk, World } from '../../src/testing/index.ts'
 /** What the oracle checks against: the truth, as far as the outside knows it. */
 export interface Truth {
   /** The input line an output line was made from; undefined for garbage. */
-  readonly known: (line: string) => { readonly stream: string; readonly index: number; readonly key: string } | undefined
+  readonly known: (
+    line: string,
+  ) => { readonly stream: string; readonly index: number; readonly key: string } | undefined
   /** For every stream, the streams that must have been read to their end before it. */
   readonly parents: (stream: string) => readonly string[]
   /** How often each key occurs in the input up to the positions of a checkpoint; a text when they contradict each other. */
@@ -102,7 +104,8 @@ export class Oracle {
   }
 
   #see(line: string, path: string): void {
-    if (this.#o.truth.known(line) === undefined) return this.#violate(`S10: garbage in ${path}: ${JSON.stringify(line)}`)
+    if (this.#o.truth.known(line) === undefined)
+      return this.#violate(`S10: garbage in ${path}: ${JSON.stringify(line)}`)
     const other = this.#seen.get(line)
     if (other !== undefined) return this.#violate(`S2: ${line} is in ${path} and in ${other}`)
     this.#seen.set(line, path)
@@ -129,7 +132,8 @@ export class Oracle {
   #onPowerLoss(): void {
     this.powerLosses++
     for (const [path, text] of this.#confirmed) {
-      if (this.#o.disk.text(path) !== text) return this.#violate(`S5: durable part ${path} is not as it was after a power loss`)
+      if (this.#o.disk.text(path) !== text)
+        return this.#violate(`S5: durable part ${path} is not as it was after a power loss`)
     }
     this.#visible.clear()
     this.#seen.clear()
@@ -157,7 +161,8 @@ export class Oracle {
   #onPublish(path: string, generation: number, id: number): void {
     this.publishes++
     const last = this.#lastPublished
-    if (last !== undefined && generation === last.generation && id <= last.id) this.#violate(`S6: ${path} after ${last.id}`)
+    if (last !== undefined && generation === last.generation && id <= last.id)
+      this.#violate(`S6: ${path} after ${last.id}`)
     if (this.#manifests.has(path)) this.#violate(`S6: ${path} was published twice`)
     this.#lastPublished = { generation, id }
     const bytes = this.#o.disk.bytes(path)
@@ -245,7 +250,8 @@ export class Oracle {
     for (const [stream, epoch] of oldest) {
       for (const parent of truth.parents(stream)) {
         const last = newest.get(parent)
-        if (last !== undefined && last.epoch > epoch) this.#violate(`S3: ${stream} begins before its parent ${parent} ended`)
+        if (last !== undefined && last.epoch > epoch)
+          this.#violate(`S3: ${stream} begins before its parent ${parent} ended`)
       }
     }
   }
@@ -258,7 +264,8 @@ const keyedEntries = function* (bytes: Uint8Array): Generator<readonly [string, 
     const length = view.getUint32(at)
     const payload = decodeState(bytes.subarray(at + 8, at + 8 + length))
     if (!first && Array.isArray(payload)) {
-      for (let index = 0; index < payload.length; index += 3) yield [payload[index] as string, payload[index + 2] as number]
+      for (let index = 0; index < payload.length; index += 3)
+        yield [payload[index] as string, payload[index + 2] as number]
     }
     first = false
     at += 8 + length

@@ -18,4 +18,6 @@ for (let seed = from; seed < from + count; seed++) {
   }
 }
 const ms = performance.now() - start
-process.stdout.write(`${count} seeds, ${failed} failed, ${Math.round((count / ms) * 60_000)}/min ${JSON.stringify(totals)}\n`)
+process.stdout.write(
+  `${count} seeds, ${failed} failed, ${Math.round((count / ms) * 60_000)}/min ${JSON.stringify(totals)}\n`,
+)

@@ -1,7 +1,7 @@
 import { DirectoryCheckpointStore } from '../../src/checkpoint/index.ts'
 import { fileSink } from '../../src/connectors/files/index.ts'
 import { type Environment, isMillraceError } from '../../src/core/index.ts'
-import { job, type Job } from '../../src/job/index.ts'
+import { type Job, job } from '../../src/job/index.ts'
 import { type JobHandle, JobRunner, noProgressMark, valueState } from '../../src/runtime/index.ts'
 import {
   type FaultKind,
@@ -100,7 +100,13 @@ export interface SeedResult {
   readonly counters: Readonly<Record<string, number>>
 }
 
-const composeJob = (config: ScenarioConfig, world: World, log: ShardedLog, process: SimProcess, parallelism: number): Job =>
+const composeJob = (
+  config: ScenarioConfig,
+  world: World,
+  log: ShardedLog,
+  process: SimProcess,
+  parallelism: number,
+): Job =>
   job(
     'sim',
     {
@@ -121,7 +127,9 @@ const composeJob = (config: ScenarioConfig, world: World, log: ShardedLog, proce
       const { pullMax, rpcFailureRate, rollBytes } = config
       const source = shardedLogSource({ log, process, world, pullMax, failureRate: rpcFailureRate, discoveryMs: 400 })
       const records = flow.from('log', source)
-      records.map((record) => record.line).to('archive', fileSink({ dir: dirs.archive, format: 'text', roll: { size: rollBytes } }))
+      records
+        .map((record) => record.line)
+        .to('archive', fileSink({ dir: dirs.archive, format: 'text', roll: { size: rollBytes } }))
       records
         .keyBy((record) => record.key)
         .process('count', {
@@ -177,8 +185,10 @@ class Scenario {
   readonly #counters: Record<string, number> = {}
   #lives = 0
   #alive = 0
-  #handle: JobHandle | undefined
-  #process: SimProcess | undefined
+  readonly #handles = new Map<SimProcess, JobHandle>()
+  #stopped: SimProcess | undefined
+  /** Those that were asked to stop: a failure on the way is theirs to report. */
+  readonly #asked = new Set<SimProcess>()
   #refused = false
   #ending = false
   #ended: ProcessEnd | undefined
@@ -216,9 +226,15 @@ class Scenario {
     world.at(0, () => this.#feed())
     world.at(1, () => this.#spawn())
     world.at(25_000, () => this.#heal())
-    const outcome = await world.run(() => this.#refused || this.#finished(), { eventsMax: 400_000, virtualMsMax: 1_200_000 })
+    const outcome = await world.run(() => this.#refused || this.#finished(), {
+      eventsMax: 400_000,
+      virtualMsMax: 1_200_000,
+    })
     if (outcome === 'idle') world.violate('L4: nothing is left to happen, and work is left to do')
-    if (outcome === 'budget') world.violate(`L1: ${this.#oracle.archived.size} of ${this.#log.size} records after ${world.nowMs} ms; ${this.#stuck()}`)
+    if (outcome === 'budget')
+      world.violate(
+        `L1: ${this.#oracle.archived.size} of ${this.#log.size} records after ${world.nowMs} ms; ${this.#stuck()}`,
+      )
     if (world.violations.length === 0 && !this.#refused) this.#checkEnd()
     return {
       seed: this.#seed,
@@ -247,7 +263,10 @@ class Scenario {
   }
 
   #stuck(): string {
-    return JSON.stringify(this.#handle?.waitingFor() ?? [])
+    return this.#world
+      .host()
+      .processes.map((process) => `${process.name}: ${JSON.stringify(this.#handles.get(process)?.waitingFor())}`)
+      .join('; ')
   }
 
   /** The outside writes, splits and merges. */
@@ -271,34 +290,52 @@ class Scenario {
     this.#lives++
     this.#alive++
     const parallelism = 1 + this.#random.int(4)
-    const process = this.#world.spawn(`p${this.#lives}`, (environment, self) => this.#main(environment, self, parallelism), {
-      onEnd: (end, self) => this.#onEnd(end, self),
-      onPause: (self) => {
-        this.#count('pauses')
-        this.#world.at(1_500, () => {
-          if (self.paused && this.#alive === 1) {
-            this.#count('zombies')
-            this.#spawn()
-          }
-        })
+    const process = this.#world.spawn(
+      `p${this.#lives}`,
+      (environment, self) => this.#main(environment, self, parallelism),
+      {
+        onEnd: (end, self) => this.#onEnd(end, self),
+        onPause: (self) => {
+          this.#count('pauses')
+          this.#world.at(1_500, () => {
+            if (self.paused && this.#alive === 1) {
+              this.#count('zombies')
+              this.#spawn()
+            }
+          })
+        },
       },
-    })
-    this.#process = process
-    if (this.#random.bool(this.#config.stopRate)) this.#world.at(this.#random.exponential(4_000), () => this.#stopSometime(process))
+    )
+    if (this.#random.bool(this.#config.stopRate))
+      this.#world.at(this.#random.exponential(4_000), () => this.#stopSometime(process))
   }
 
   #stopSometime(process: SimProcess): void {
-    if (!process.alive || this.#ending || this.#healed || process !== this.#process) return
-    const handle = this.#handle
+    if (!process.alive || this.#ending || this.#healed) return
     this.#count('stops')
-    process.after(0, () => void handle?.stop().catch(() => {}))
+    this.#stop(process)
+  }
+
+  #stop(process: SimProcess): void {
+    this.#asked.add(process)
+    process.after(
+      0,
+      () =>
+        void this.#handles
+          .get(process)
+          ?.stop()
+          .catch(() => {}),
+    )
   }
 
   async #main(environment: Environment, process: SimProcess, parallelism: number): Promise<unknown> {
     const { graph } = composeJob(this.#config, this.#world, this.#log, process, parallelism)
     const { fs, digest, clock, random } = environment
     const { retained, inlineBytesMax } = this.#config
-    const store = new DirectoryCheckpointStore({ directory: dirs.checkpoints, retained, inlineBytesMax }, { fs, digest, clock, random })
+    const store = new DirectoryCheckpointStore(
+      { directory: dirs.checkpoints, retained, inlineBytesMax },
+      { fs, digest, clock, random },
+    )
     const runner = new JobRunner({
       graph,
       environment,
@@ -306,7 +343,7 @@ class Scenario {
       restore: { restore: 'latest', allowRollback: false, renameState: {}, dropState: [], owner: process.name },
       mark: noProgressMark,
     })
-    this.#handle = runner
+    this.#handles.set(process, runner)
     runner.events$.subscribe((event) => {
       this.#count(event.kind)
       if (event.kind === 'checkpoint-completed' && this.#healed) this.#completedAfterHeal++
@@ -316,21 +353,21 @@ class Scenario {
 
   #onEnd(end: ProcessEnd, process: SimProcess): void {
     this.#alive--
-    if (this.#ending && process === this.#process) {
+    if (process === this.#stopped) {
       this.#ended = end
       return
     }
-    if (end.kind === 'threw') this.#judge(end.error)
+    if (end.kind === 'threw') this.#judge(end.error, process)
     if (this.#refused) return
     if (this.#alive === 0) this.#world.at(300 + this.#random.exponential(500), () => this.#spawn())
   }
 
   /** Only refusals that a fault explains, and the loss of ownership, may end a process. */
-  #judge(error: Error): void {
+  #judge(error: Error, process: SimProcess): void {
     const rot = this.#world.faults.injected.some(([, kind]) => kind === 'bitRot')
     const code = isMillraceError(error) ? error.code : error.name
     this.#count(`exit ${code}`)
-    if (code === 'FENCED') return
+    if (code === 'FENCED' || (code === 'JOB_FAILED' && this.#asked.has(process))) return
     if (rot && (code === 'CHECKPOINT_CORRUPT' || code === 'CHECKPOINT_NEWER')) {
       this.#refused = true
       return
@@ -342,12 +379,11 @@ class Scenario {
     if (this.#ended !== undefined) return true
     if (!this.#healed || this.#ending || this.#log.size < this.#config.records) return false
     if (this.#world.events % 16 !== 0 || this.#oracle.archived.size < this.#log.size) return false
-    if (this.#alive !== 1 || this.#completedAfterHeal < 2 || this.#handle === undefined) return false
+    const [process, ...others] = this.#world.host().processes
+    if (process === undefined || others.length > 0 || this.#completedAfterHeal < 2) return false
     this.#ending = true
-    const process = this.#world.host().processes[0]
-    this.#process = process
-    const handle = this.#handle
-    process?.after(0, () => void handle.stop().catch(() => {}))
+    this.#stopped = process
+    this.#stop(process)
     return false
   }
 
@@ -366,7 +402,8 @@ class Scenario {
       if (!ofZombie) return world.violate(`S11: ${staged.path} is left after a clean stop`)
     }
     const published = disk.files(dirs.checkpoints).filter(({ path }) => /\/ck-\d+$/.test(path))
-    if (published.length > this.#config.retained + 1) return world.violate(`S11: ${published.length} checkpoints are kept`)
+    if (published.length > this.#config.retained + 1)
+      return world.violate(`S11: ${published.length} checkpoints are kept`)
     const uses = world.tripwireUses
     if (uses.length > 0) return world.violate(`S14: global time or chance was used: ${JSON.stringify(uses[0])}`)
     const update = [...this.#log.byLine.values()].map(({ key }) => key)
@@ -381,4 +418,3 @@ class Scenario {
       .reduce((sum, file) => sum + decoder.decode(file.bytes()).split('\n').length - 1, 0)
   }
 }
-

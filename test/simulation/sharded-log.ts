@@ -123,7 +123,10 @@ export interface LogSourceOptions {
 /** A call of the service: it takes time, the process may die on the way, and it may fail. Reads are repeated. */
 const callService = <T>(options: LogSourceOptions, what: string, serve: () => T): Promise<T> =>
   options.process.perform({ operation: 'rpc', path: what, kinds: ['kill', 'killAfter', 'pause', 'power'] }, () => {
-    if (options.world.faults.enabled && options.world.random.fork(`rpc ${options.world.events}`).bool(options.failureRate)) {
+    if (
+      options.world.faults.enabled &&
+      options.world.random.fork(`rpc ${options.world.events}`).bool(options.failureRate)
+    ) {
       throw new SourceError('SOURCE_UNAVAILABLE', { message: `${what}: no answer` })
     }
     return serve()
@@ -147,7 +150,10 @@ export const shardedLogSource = (options: LogSourceOptions): Source<WireRecord, 
     }),
 })
 
-const shardReader = (options: LogSourceOptions, finished: (shard: number) => void): SplitReader<WireRecord, ShardSplit> => ({
+const shardReader = (
+  options: LogSourceOptions,
+  finished: (shard: number) => void,
+): SplitReader<WireRecord, ShardSplit> => ({
   async fetch(split) {
     const { log, pullMax } = options
     const answer = await callService(options, `pull ${split.shard}@${split.next}`, () => {
@@ -183,7 +189,11 @@ class ShardEnumerator implements SplitEnumerator<ShardSplit, Discovered> {
   #cancel = (): void => {}
   #closed = false
 
-  constructor(options: LogSourceOptions, context: SplitEnumeratorContext<ShardSplit>, restored: Discovered | undefined) {
+  constructor(
+    options: LogSourceOptions,
+    context: SplitEnumeratorContext<ShardSplit>,
+    restored: Discovered | undefined,
+  ) {
     this.#o = options
     this.#context = context
     this.#assigned = new Set(restored?.assigned)
@@ -208,7 +218,9 @@ class ShardEnumerator implements SplitEnumerator<ShardSplit, Discovered> {
   async #discover(): Promise<void> {
     for (;;) {
       try {
-        const shards = await callService(this.#o, 'list', () => this.#o.log.shards.map(({ id, parents }) => ({ id, parents })))
+        const shards = await callService(this.#o, 'list', () =>
+          this.#o.log.shards.map(({ id, parents }) => ({ id, parents })),
+        )
         if (this.#closed) return
         this.#known = shards
         this.#assign()

@@ -97,7 +97,7 @@ export class FileContent {
    * sometimes as zeros (the new size reached the disk, the data did not). Synced bytes are never touched.
    */
   loseUnsynced(random: SeededRandom): void {
-    const changes = this.#unsynced
+    const changes = [...this.#unsynced]
     const kept = random.int(changes.length + 1)
     const cut = changes[kept]
     this.#undo(kept)
