@@ -18,6 +18,8 @@ const read = (value: unknown, units: Record<string, number>): number | undefined
   return result !== undefined && Number.isFinite(result) ? Math.round(result) : undefined
 }
 
+const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value))
+
 /** Milliseconds of a duration, or undefined when it is not one. */
 export const tryParseDuration = (value: unknown): number | undefined => read(value, durationUnits)
 
@@ -32,7 +34,7 @@ export const parseDuration = (value: Duration, what = 'duration'): number => {
   const ms = tryParseDuration(value)
   if (ms !== undefined) return ms
   throw new OptionsError('OPTIONS_INVALID', {
-    message: `${what}: ${JSON.stringify(value)} is not a duration`,
+    message: `${what}: ${shown(value)} is not a duration`,
     fix: "write milliseconds as a number, or a number with a unit: '250ms', '5s', '1m', '2h', '1d'",
   })
 }
@@ -45,7 +47,7 @@ export const parseByteSize = (value: ByteSize, what = 'size'): number => {
   const bytes = tryParseByteSize(value)
   if (bytes !== undefined) return bytes
   throw new OptionsError('OPTIONS_INVALID', {
-    message: `${what}: ${JSON.stringify(value)} is not a size in bytes`,
+    message: `${what}: ${shown(value)} is not a size in bytes`,
     fix: "write bytes as a number, or a number with a unit: '512B', '64KiB', '8MiB', '1GiB'",
   })
 }

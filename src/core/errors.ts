@@ -285,4 +285,12 @@ export const errnoOf = (error: unknown): string | undefined =>
 
 /** Whatever was thrown, as an Error. */
 export const asError = (thrown: unknown): Error =>
-  thrown instanceof Error ? thrown : new Error(`thrown value is not an Error: ${String(thrown)}`)
+  thrown instanceof Error ? thrown : new Error(`thrown value is not an Error: ${textOf(thrown)}`)
+
+const textOf = (value: unknown): string => {
+  try {
+    return String(value)
+  } catch {
+    return 'it cannot even be turned into text'
+  }
+}

@@ -9,6 +9,8 @@ export type Key = string | number | bigint | boolean | Uint8Array | readonly Key
  */
 const tag = { text: 1, int64: 2, float64: 3, bytes: 4, tuple: 5, bigint: 6, boolean: 7 } as const
 
+const canonicalNaN = 0x7ff8000000000000n
+
 const encoder = new TextEncoder()
 let scratch = new Uint8Array(1024)
 let view = new DataView(scratch.buffer)
@@ -36,6 +38,8 @@ const write = (key: Key, at: number): number => {
     const integer = Number.isSafeInteger(key)
     scratch[at] = integer ? tag.int64 : tag.float64
     if (integer) view.setBigInt64(at + 1, BigInt(key))
+    // There are many NaN: what a division gives has other bits than the constant, and other ones on another processor.
+    else if (Number.isNaN(key)) view.setBigInt64(at + 1, canonicalNaN)
     else view.setFloat64(at + 1, key)
     return at + 9
   }
@@ -87,7 +91,11 @@ const writeTuple = (parts: readonly Key[], at: number): number => {
 }
 
 /** The bytes a key is known by: a type tag, then its value; a tuple's parts each with their length in front. */
-export const keyBytes = (key: Key): Uint8Array => scratch.slice(0, write(key, 0))
+export const keyBytes = (key: Key): Uint8Array => {
+  // Before `scratch` is looked at: a long key makes it grow, into another array.
+  const length = write(key, 0)
+  return scratch.slice(0, length)
+}
 
 /** murmur3_x86_32 with seed 0 over the first `length` bytes. */
 export const murmur3 = (bytes: Uint8Array, length: number = bytes.length): number => {
@@ -118,7 +126,10 @@ export const murmur3 = (bytes: Uint8Array, length: number = bytes.length): numbe
 }
 
 /** A 32-bit hash of the key's bytes: the route of its records. */
-export const hashKey = (key: Key): number => murmur3(scratch, write(key, 0))
+export const hashKey = (key: Key): number => {
+  const length = write(key, 0)
+  return murmur3(scratch, length)
+}
 
 /** Flink's `MathUtils.murmurHash`: int32 in, 0 … 2^31-1 out (distributed-engine paper, section 4.5). */
 export const flinkMurmur = (code: number): number => {
@@ -156,7 +167,16 @@ export const keyGroupRange = (
 /** The key under which a Map can hold `key`: itself, or text for bytes and tuples, which a Map compares by identity. */
 export const mapKeyOf = (key: Key): string | number | bigint | boolean => {
   if (typeof key === 'object' || (typeof key === 'string' && key.charCodeAt(0) === 0)) {
-    return `\0${String.fromCharCode(...keyBytes(key))}`
+    return `\0${latin1(keyBytes(key))}`
   }
   return key
+}
+
+/** One character per byte. In pieces: a call takes only so many arguments. */
+const latin1 = (bytes: Uint8Array): string => {
+  let text = ''
+  for (let start = 0; start < bytes.length; start += 8192) {
+    text += String.fromCharCode(...bytes.subarray(start, start + 8192))
+  }
+  return text
 }

@@ -24,10 +24,9 @@ export const optional = <const S extends OptionField>(schema: S): { required: fa
   schema,
 })
 
-const checked = (description: string, accept: (value: unknown) => boolean): OptionField => ({
-  ...Type.Refine(Type.Unknown(), accept, () => description),
-  description,
-})
+/** Never a spread of what `Refine` gives: its check lies in a property that a spread leaves behind. */
+const checked = (description: string, accept: (value: unknown) => boolean, fields?: OptionFields): OptionField =>
+  Type.Refine(Type.Unknown({ description, ...(fields === undefined ? {} : { fields }) }), accept, () => description)
 
 export const durationField = (range: { readonly minMs?: number; readonly maxMs?: number } = {}): OptionField => {
   const { minMs = 0, maxMs = 2 ** 31 } = range
@@ -76,13 +75,12 @@ export const functionField = (description = 'a function'): OptionField =>
   checked(description, (value) => typeof value === 'function')
 
 /** Anything that `accept` takes: for objects of ours such as sinks and clocks. */
-export const checkedField = checked
+export const checkedField = (description: string, accept: (value: unknown) => boolean): OptionField =>
+  checked(description, accept)
 
 /** Options inside options. */
-export const nestedField = <Options>(fields: OptionFieldsOf<Options>): OptionField => ({
-  ...checked('an object with options', isObject),
-  fields: fields as OptionFields,
-})
+export const nestedField = <Options>(fields: OptionFieldsOf<Options>): OptionField =>
+  checked('an object with options', isObject, fields as OptionFields)
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

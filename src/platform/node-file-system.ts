@@ -110,7 +110,9 @@ class NodeWritableFile implements WritableFile {
 
   truncate(size: number): Promise<void> {
     return this.#around('truncate', this.#path, async () => {
-      if (!(Number.isSafeInteger(size) && size >= 0 && size <= this.#size)) {
+      const fits = Number.isSafeInteger(size) && size >= 0 && size <= this.#size
+      // Of a closed file, `truncate` itself says so.
+      if (!fits && this.#handle.fd >= 0) {
         throw invalid(this.#path, `a file of ${this.#size} bytes cannot be cut to ${size}`)
       }
       await this.#handle.truncate(size)

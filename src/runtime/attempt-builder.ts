@@ -104,7 +104,7 @@ class SubtaskBuilder {
   }
 
   async build(): Promise<BuiltSubtask> {
-    const { plan, environment, metrics, supervisor } = this.#o
+    const { plan, environment, metrics, supervisor, mark } = this.#o
     for (const id of [...this.#vertex.nodes].reverse()) {
       const node = plan.graph.nodes.find((candidate) => candidate.id === id)
       if (node === undefined) throw new Error(`the plan has no step ${id}`)
@@ -129,6 +129,7 @@ class SubtaskBuilder {
         backpressuredMs: metrics.metric('millrace_backpressured_ms_total', labels),
       },
       status: this.#status,
+      mark,
     })
     return {
       subtask,

@@ -2,6 +2,7 @@ import type { CheckpointPart, CheckpointWriter } from '../checkpoint/index.ts'
 import { asError, type CheckpointId, type Clock, endOfInput, type Metric } from '../core/index.ts'
 import type { SubtaskInput } from './input-gate.ts'
 import type { OperatorSnapshot } from './operator.ts'
+import type { ProgressMark } from './progress-mark.ts'
 import type { OperatorChain } from './operator-chain.ts'
 
 /** What one operator of a subtask left to a checkpoint. */
@@ -46,6 +47,7 @@ export interface SubtaskOptions {
   readonly supervisor: SubtaskSupervisor
   readonly metrics: SubtaskMetrics
   readonly status: SubtaskStatus
+  readonly mark: ProgressMark
 }
 
 type Letter = { readonly kind: 'completed' | 'aborted'; readonly id: CheckpointId }
@@ -91,7 +93,7 @@ export class Subtask {
 
   /** Runs until the attempt's signal aborts. Rejects with the first failure. */
   async run(): Promise<void> {
-    const { signal, input, chain, clock } = this.#o
+    const { signal, input, chain, clock, mark } = this.#o
     while (!signal.aborted) {
       const letter = this.#letters.shift()
       if (letter !== undefined) {
@@ -110,6 +112,7 @@ export class Subtask {
       else if (event.kind === 'batch') {
         const wait = chain.process(event.batch)
         if (wait !== undefined) await this.#pressed(wait)
+        mark.leave()
         if (this.#turnIsOver()) await this.#giveTurn()
       } else if (event.kind === 'aligned') await this.#checkpoint(event.id)
       else if (event.kind === 'aborted') chain.broadcast({ kind: 'checkpoint-cancelled', id: event.id })

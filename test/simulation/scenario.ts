@@ -353,7 +353,10 @@ class Scenario {
 
   #onEnd(end: ProcessEnd, process: SimProcess): void {
     this.#alive--
-    if (process === this.#stopped) {
+    const fenced = end.kind === 'threw' && isMillraceError(end.error) && end.error.code === 'FENCED'
+    // The last one alive may be a zombie whose successor has ended: it learns so when it stops, and another one starts.
+    if (process === this.#stopped && fenced) this.#ending = false
+    else if (process === this.#stopped) {
       this.#ended = end
       return
     }

@@ -227,17 +227,15 @@ export class FileSinkWriter<T> implements SinkWriter<T, never, PartReceipt> {
     return part
   }
 
+  /** A record that fails half-way leaves its bytes in the buffer: the writer fails with it, and writes nothing any more. */
   #encodeOne(record: T, into: GrowableBytes, batch: RecordBatch<T>, index: number): void {
-    const before = into.length
     let problem: { readonly message: string; readonly fix: string } | undefined
     try {
       problem = this.#plan.format.encode(record, into)
     } catch (thrown) {
-      into.cut(before)
       throw this.#stepFailed('encode', thrown, batch, index)
     }
     if (problem === undefined) return
-    into.cut(before)
     throw new RecordError('RECORD_INVALID', { ...problem, place: this.#placeOf(batch, index) })
   }
 

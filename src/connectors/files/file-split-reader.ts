@@ -175,6 +175,7 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
     this.#resting.delete(split.splitId)
     this.#send({ kind: 'opened', splitId: split.splitId, path: cursor.path, fileId: cursor.fileId })
     if (located.kind === 'restarted') this.#logRestart(split)
+    else if (cursor.fileId !== split.fileId) this.#logAdoption(split, cursor)
     return cursor
   }
 
@@ -190,6 +191,14 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
   #logRestart(split: FileSplit): void {
     const fields = { split: split.splitId, path: this.#pathOf(split), position: split.position }
     this.#ports.log.info(fields, 'the file was cut short; it is read from its start')
+  }
+
+  #logAdoption(split: FileSplit, { path, fileId }: FileCursor): void {
+    const fields = { split: split.splitId, path, fileId, fileIdBefore: split.fileId, position: split.position }
+    this.#ports.log.warn(
+      fields,
+      'a file of another id that starts with the same bytes is taken for the one that is gone',
+    )
   }
 
   /** The file of a growing split is under no name we know. */

@@ -13,7 +13,7 @@ export interface RecordFormat<in T> {
   /** Bytes at the head of every part. */
   readonly header: Uint8Array | undefined
   /**
-   * Appends the bytes of one record, or says why it cannot; what it appended then is cut off again by the caller.
+   * Appends the bytes of one record, or says why it cannot; the buffer is then given up, whatever was appended.
    * Throws what the user's functions throw.
    */
   readonly encode: (record: T, into: GrowableBytes) => EncodingProblem | undefined

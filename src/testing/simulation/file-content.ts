@@ -69,7 +69,7 @@ export class FileContent {
    * without having written it.
    */
   failSync(): void {
-    const from = this.#unsynced.reduce((least, change) => Math.min(least, change.from, change.to), this.#size)
+    const from = leastSize(this.#unsynced, this.#size)
     if (from < this.#size) this.#holes = [...this.#holes, { from, to: this.#size }]
   }
 
@@ -97,12 +97,16 @@ export class FileContent {
    * sometimes as zeros (the new size reached the disk, the data did not). Synced bytes are never touched.
    */
   loseUnsynced(random: SeededRandom): void {
-    const changes = [...this.#unsynced]
-    const kept = random.int(changes.length + 1)
-    const cut = changes[kept]
+    const kept = random.int(this.#unsynced.length + 1)
+    const cut = this.#unsynced[kept]
+    const survivors = this.#unsynced.slice(0, kept)
     this.#undo(kept)
-    if (cut?.kind === 'append') this.#size = cut.from + random.int(cut.to - cut.from + 1)
-    const synced = changes.slice(0, kept + 1).reduce((least, c) => Math.min(least, c.from, c.to), this.#size)
+    if (cut?.kind === 'append') {
+      const size = cut.from + random.int(cut.to - cut.from + 1)
+      survivors.push({ ...cut, to: size })
+      this.#size = size
+    }
+    const synced = leastSize(survivors, this.#size)
     if (this.#size > synced && random.bool(0.3)) {
       this.#bytes.fill(0, synced + random.int(this.#size - synced + 1), this.#size)
     }
@@ -150,6 +154,10 @@ export class FileContent {
     this.#bytes = grown
   }
 }
+
+/** What no change has touched: the smallest size on the way to the size of now. */
+const leastSize = (changes: readonly Change[], size: number): number =>
+  changes.reduce((least, { from, to }) => Math.min(least, from, to), size)
 
 const clip = (ranges: readonly Range[], size: number): readonly Range[] =>
   ranges.length === 0
