@@ -46,7 +46,8 @@ const replacer = (): ((this: unknown, key: string, value: unknown) => unknown) =
 const toLine = (level: LogLevel, wallMs: number, fields: LogFields, message: string): string => {
   const head = { level, time: new Date(wallMs).toISOString() }
   try {
-    return JSON.stringify({ ...head, ...fields, msg: message }, replacer())
+    // Twice: first for the order of the keys, then because no field may take their place.
+    return JSON.stringify({ ...head, ...fields, ...head, msg: message }, replacer())
   } catch (error) {
     // A getter or toJSON of the caller threw: the message still gets out.
     return JSON.stringify({ ...head, msg: message, logError: String(error) })

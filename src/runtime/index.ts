@@ -21,9 +21,10 @@ export {
   type UnionNode,
   validateGraph,
 } from './job-graph.ts'
-export { type JobHandle, type JobResult, JobRunner, type JobRunnerOptions, type MetricsFrame } from './job-runner.ts'
+export { type JobHandle, type JobResult, JobRunner, type JobRunnerOptions } from './job-runner.ts'
 export { type ProcessContext, type ProcessFunctions, ProcessOperator, reduceOperator } from './keyed-operators.ts'
 export { KeyedStateStore, type StateDeclaration } from './keyed-state.ts'
+export type { MetricsFrame } from './metric-frames.ts'
 export type { Operator, OperatorContext, OperatorSnapshot, Output, Outputs } from './operator.ts'
 export { noProgressMark, type ProgressMark } from './progress-mark.ts'
 export { decideRestart, type PastFailure, type RestartDecision } from './restart-strategy.ts'

@@ -1,19 +1,12 @@
 import { type Observable, ReplaySubject } from 'rxjs'
 import type { CheckpointManifest, CheckpointStore } from '../checkpoint/index.ts'
-import {
-  asError,
-  type Environment,
-  isMillraceError,
-  JobFailedError,
-  MetricRegistry,
-  type MetricSample,
-} from '../core/index.ts'
+import { asError, type Environment, isMillraceError, JobFailedError, MetricRegistry } from '../core/index.ts'
 import type { RestoreOptions } from './attempt-start.ts'
 import { planExecution } from './execution-plan.ts'
 import { type AttemptOutcome, JobAttempt, type SubtaskReport } from './job-attempt.ts'
 import type { JobEvent } from './job-events.ts'
 import { type JobGraph, validateGraph } from './job-graph.ts'
-import { metricFrames } from './metric-frames.ts'
+import { type MetricsFrame, metricFrames } from './metric-frames.ts'
 import type { ProgressMark } from './progress-mark.ts'
 import { decideRestart, isRecoverable, type PastFailure } from './restart-strategy.ts'
 
@@ -31,15 +24,6 @@ export interface JobResult {
   readonly outcome: AttemptOutcome
   readonly lastCheckpointId: number | undefined
   readonly restarts: number
-}
-
-/** All metrics at one moment. */
-export interface MetricsFrame {
-  /** Wall time in milliseconds since 1970. */
-  readonly atMs: number
-  readonly samples: readonly MetricSample[]
-  /** Sum of a metric over its labels; undefined when nobody knows it. */
-  sum(name: MetricSample['name'], step?: string): number | undefined
 }
 
 /** What the caller of `run` holds. */

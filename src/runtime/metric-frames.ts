@@ -1,6 +1,14 @@
 import { Observable } from 'rxjs'
-import type { Clock } from '../core/index.ts'
-import type { MetricsFrame } from './job-runner.ts'
+import type { Clock, MetricSample } from '../core/index.ts'
+
+/** All metrics at one moment. */
+export interface MetricsFrame {
+  /** Wall time in milliseconds since 1970. */
+  readonly atMs: number
+  readonly samples: readonly MetricSample[]
+  /** Sum of a metric over its labels; undefined when nobody knows it. */
+  sum(name: MetricSample['name'], step?: string): number | undefined
+}
 
 const periodMs = 1000
 

@@ -2,8 +2,8 @@ import type { CheckpointPart, CheckpointWriter } from '../checkpoint/index.ts'
 import { asError, type CheckpointId, type Clock, endOfInput, type Metric } from '../core/index.ts'
 import type { SubtaskInput } from './input-gate.ts'
 import type { OperatorSnapshot } from './operator.ts'
-import type { ProgressMark } from './progress-mark.ts'
 import type { OperatorChain } from './operator-chain.ts'
+import type { ProgressMark } from './progress-mark.ts'
 
 /** What one operator of a subtask left to a checkpoint. */
 export interface OperatorReport {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type FaultKind, faultKinds, singleFaultPlans } from '../../src/testing/index.ts'
+import { type FaultKind, singleFaultPlans } from '../../src/testing/index.ts'
 import { plantedBugs } from './planted-bugs.ts'
 import { type SimulationOptions, simulate, weatherOf } from './store-simulation.ts'
 
@@ -31,19 +31,25 @@ describe('in a simulated world, the checkpoint store', () => {
     expect(await firstFailure(first, first + seeds, weatherOf)).toBeUndefined()
   })
 
-  test('keeps it under every single fault at every single operation', { timeout: 120_000 }, async () => {
-    const short = { checkpointsPerProcess: 2, target: 5 }
-    const calm = await simulate(7, { ...short, faults: { recordSites: true } })
+  const crashes: readonly FaultKind[] = ['kill', 'killAfter', 'partial', 'power', 'powerAfter', 'pause', 'eio']
+  const refusals: readonly FaultKind[] = ['stall', 'enospc', 'emfile', 'eacces', 'bitRot']
+
+  test.each([
+    ['of one process after another', { seed: 7, target: 7, rivals: 0 }, [...crashes, ...refusals]],
+    ['of processes that get in the way of each other', { seed: 4, target: 5, rivals: 0.5 }, crashes],
+  ])('keeps it under every single fault at every operation %s', { timeout: 180_000 }, async (_, options, kinds) => {
+    const { seed, ...rest } = options
+    const short = { ...rest, checkpointsPerProcess: 2 }
+    const calm = await simulate(seed, { ...short, faults: { recordSites: true } })
     expect(calm.violations).toEqual([])
-    const kinds = faultKinds.filter((kind: FaultKind) => !/^(clock|timer)/.test(kind))
     let runs = 0
     for (const plan of singleFaultPlans(calm.sites, kinds)) {
-      const { violations, injected } = await simulate(7, { ...short, faults: { plan } })
+      const { violations, injected } = await simulate(seed, { ...short, faults: { plan } })
       expect(violations, JSON.stringify(plan)).toEqual([])
       expect(injected).toEqual(plan)
       runs++
     }
-    expect(runs).toBeGreaterThan(1000)
+    expect(runs).toBeGreaterThan(500)
   })
 
   test('does the same again for the same seed', async () => {
@@ -56,6 +62,6 @@ describe('in a simulated world, the checkpoint store', () => {
 describe('the simulation notices when', () => {
   test.each(Object.entries(plantedBugs))('%s', { timeout: 120_000 }, async (_, planted) => {
     const failure = await firstFailure(1, 400, (seed) => ({ ...weatherOf(seed), planted }))
-    expect(failure?.violations).toHaveLength(1)
+    expect(failure).toBeDefined()
   })
 })

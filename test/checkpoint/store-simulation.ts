@@ -38,6 +38,7 @@ export interface SimulationResult {
   readonly outcome: RunOutcome
   readonly events: number
   readonly injected: FaultPlan
+  /** Where faults could have happened, when they are recorded. */
   readonly sites: readonly FaultSite[]
   readonly traceHash: string
   readonly published: number
@@ -257,11 +258,14 @@ export const simulate = async (seed: number, options: SimulationOptions): Promis
   supervisor.start()
   const budget = { eventsMax: 30_000, virtualMsMax: 400_000 }
   // Faults for a while, then none: what is left must come to its end.
+  let sites: readonly FaultSite[] | undefined
   world.at(1_200, () => {
+    sites = world.faults.sites.slice()
     supervisor.healed = true
     world.heal()
   })
   let outcome = await world.run(() => oracle.finished(), budget)
+  sites ??= world.faults.sites.slice()
   if (outcome === 'done') outcome = await checkSavepoints(world, oracle)
   if (outcome !== 'done' && outcome !== 'violated') world.violate(`the job did not reach its target: ${outcome}`)
   oracle.close()
@@ -270,7 +274,7 @@ export const simulate = async (seed: number, options: SimulationOptions): Promis
     outcome,
     events: world.events,
     injected: world.faults.injected,
-    sites: world.faults.sites,
+    sites,
     traceHash: world.traceHash,
     published: oracle.publishedCount,
   }

@@ -16,6 +16,12 @@ describe('the JSON lines logger', () => {
     expect(lines).toEqual(['{"level":"info","time":"1970-01-01T00:00:00.000Z","job":"j","n":1,"msg":"started"}'])
   })
 
+  test('lets no field take the place of level, time or message', () => {
+    const { log, lines } = logged()
+    log.info({ level: 'x', time: 'y', msg: 'z' }, 'm')
+    expect(lines).toEqual(['{"level":"info","time":"1970-01-01T00:00:00.000Z","msg":"m"}'])
+  })
+
   test('leaves out what is below its level', () => {
     const { log, lines } = logged('warn')
     log.debug({}, 'a')

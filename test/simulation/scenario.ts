@@ -125,7 +125,7 @@ const composeJob = (
     },
     (flow) => {
       const { pullMax, rpcFailureRate, rollBytes } = config
-      const source = shardedLogSource({ log, process, world, pullMax, failureRate: rpcFailureRate, discoveryMs: 400 })
+      const source = shardedLogSource({ log, process, world, random: world.random.fork(`service of ${process.name}`), pullMax, failureRate: rpcFailureRate, discoveryMs: 400 })
       const records = flow.from('log', source)
       records
         .map((record) => record.line)

@@ -114,6 +114,7 @@ export interface LogSourceOptions {
   readonly log: ShardedLog
   readonly process: SimProcess
   readonly world: World
+  readonly random: SeededRandom
   readonly pullMax: number
   /** Probability that a call fails after its way there or back. */
   readonly failureRate: number
@@ -121,16 +122,16 @@ export interface LogSourceOptions {
 }
 
 /** A call of the service: it takes time, the process may die on the way, and it may fail. Reads are repeated. */
-const callService = <T>(options: LogSourceOptions, what: string, serve: () => T): Promise<T> =>
-  options.process.perform({ operation: 'rpc', path: what, kinds: ['kill', 'killAfter', 'pause', 'power'] }, () => {
-    if (
-      options.world.faults.enabled &&
-      options.world.random.fork(`rpc ${options.world.events}`).bool(options.failureRate)
-    ) {
-      throw new SourceError('SOURCE_UNAVAILABLE', { message: `${what}: no answer` })
-    }
-    return serve()
+const callService = async <T>(options: LogSourceOptions, what: string, serve: () => T): Promise<T> => {
+  const { process, world, failureRate } = options
+  const kinds = ['kill', 'killAfter', 'pause', 'power'] as const
+  const answer = await process.perform({ operation: 'rpc', path: what, kinds }, () => {
+    const fails = world.faults.enabled && options.random.bool(failureRate)
+    return fails ? undefined : { value: serve() }
   })
+  if (answer === undefined) throw new SourceError('SOURCE_UNAVAILABLE', { message: `${what}: no answer` })
+  return answer.value
+}
 
 /** A source of the framework over the simulated service, as a connector author would write it: parents before children. */
 export const shardedLogSource = (options: LogSourceOptions): Source<WireRecord, 'exactly-once'> => ({

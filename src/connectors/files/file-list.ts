@@ -71,8 +71,9 @@ const isWanted = ({ include, exclude }: FileFilter, path: string): boolean =>
 
 const notAFile = (): Error => Object.assign(new Error('neither a regular file nor a directory'), { code: 'EINVAL' })
 
-const anyName: GlobPart = { kind: 'match', matches: () => true }
-const visibleName: GlobPart = { kind: 'match', matches: (name) => !name.startsWith('.') }
+const isVisible = (name: string): boolean => !name.startsWith('.')
+const anyName: GlobPart = { kind: 'match', matches: () => true, hidden: true }
+const visibleName: GlobPart = { kind: 'match', matches: isVisible, hidden: false }
 
 const statOrAbsent = async (fs: FileSystem, path: string): Promise<FileStat | undefined> => {
   try {
@@ -85,6 +86,12 @@ const statOrAbsent = async (fs: FileSystem, path: string): Promise<FileStat | un
 
 /** A directory as it stands in front of a name: undefined is the working directory, empty the root. */
 type Directory = string | undefined
+
+interface Entry {
+  readonly name: string
+  readonly path: string
+  readonly stat: FileStat
+}
 
 const pathIn = (directory: Directory, name: string): string => (directory === undefined ? name : `${directory}/${name}`)
 const nameOf = (directory: Directory): string => (directory === undefined ? '.' : directory === '' ? '/' : directory)
@@ -115,7 +122,13 @@ class FileWalk {
     }
   }
 
-  async #enter(directory: Directory, parts: readonly GlobPart[], at: number): Promise<void> {
+  /** @param visible what is in the directory, but for names that start with a dot, when it was listed already */
+  async #enter(
+    directory: Directory,
+    parts: readonly GlobPart[],
+    at: number,
+    visible?: readonly Entry[],
+  ): Promise<void> {
     const part = parts[at]
     if (part === undefined) return
     const last = at === parts.length - 1
@@ -127,15 +140,19 @@ class FileWalk {
       return
     }
     if (!(await this.#firstTime(directory, at))) return
-    if (part.kind === 'any-depth') await this.#enter(directory, parts, at + 1)
-    for (const [path, found] of await this.#entries(directory, part)) {
-      if (part.kind === 'any-depth') {
-        if (found.kind === 'directory') await this.#enter(path, parts, at)
-      } else if (last) {
-        if (found.kind === 'file') this.add(path, found)
-      } else if (found.kind === 'directory') {
-        await this.#enter(path, parts, at + 1)
-      }
+    if (part.kind === 'any-depth') {
+      const entries = await this.#entries(directory, isVisible)
+      await this.#enter(directory, parts, at + 1, entries)
+      for (const { path, stat } of entries) if (stat.kind === 'directory') await this.#enter(path, parts, at)
+      return
+    }
+    const entries =
+      visible === undefined || part.hidden
+        ? await this.#entries(directory, part.matches)
+        : visible.filter((entry) => part.matches(entry.name))
+    for (const { path, stat } of entries) {
+      if (last && stat.kind === 'file') this.add(path, stat)
+      if (!last && stat.kind === 'directory') await this.#enter(path, parts, at + 1)
     }
   }
 
@@ -149,17 +166,16 @@ class FileWalk {
     return true
   }
 
-  /** What is in a directory and fits one part of a pattern. */
-  async #entries(directory: Directory, part: GlobPart): Promise<[string, FileStat][]> {
-    const fits = part.kind === 'match' ? part.matches : (name: string) => !name.startsWith('.')
+  /** What is in a directory under names that fit. */
+  async #entries(directory: Directory, fits: (name: string) => boolean): Promise<Entry[]> {
     const names = (await this.#list(nameOf(directory))).filter(fits)
-    const entries: [string, FileStat][] = []
+    const entries: Entry[] = []
     for (let start = 0; start < names.length; start += statsAtOnce) {
-      const paths = names.slice(start, start + statsAtOnce).map((name) => pathIn(directory, name))
-      const found = await Promise.all(paths.map((path) => statOrAbsent(this.#fs, path)))
-      for (const [index, path] of paths.entries()) {
-        const stat = found[index]
-        if (stat !== undefined) entries.push([path, stat])
+      const some = names.slice(start, start + statsAtOnce)
+      const stats = await Promise.all(some.map((name) => statOrAbsent(this.#fs, pathIn(directory, name))))
+      for (const [index, name] of some.entries()) {
+        const stat = stats[index]
+        if (stat !== undefined) entries.push({ name, path: pathIn(directory, name), stat })
       }
     }
     return entries

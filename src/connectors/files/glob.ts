@@ -10,7 +10,8 @@ export interface Glob {
 export type GlobPart =
   /** Exactly this name. */
   | { readonly kind: 'name'; readonly name: string }
-  | { readonly kind: 'match'; readonly matches: (name: string) => boolean }
+  /** `hidden`: it may match names that start with a dot. */
+  | { readonly kind: 'match'; readonly matches: (name: string) => boolean; readonly hidden: boolean }
   /** `**`: any number of directories. */
   | { readonly kind: 'any-depth' }
 
@@ -53,8 +54,8 @@ const parsePart = (part: string): GlobPart => {
   if (part === '**') return { kind: 'any-depth' }
   if (!/[*?[]/.test(part)) return { kind: 'name', name: part.replace(/\\(.)/gs, '$1') }
   const expression = new RegExp(`^${partExpression(part)}$`, 'su')
-  const dotted = part.startsWith('.') || part.startsWith('\\.')
-  return { kind: 'match', matches: (name) => (dotted || !name.startsWith('.')) && expression.test(name) }
+  const hidden = part.startsWith('.') || part.startsWith('\\.')
+  return { kind: 'match', matches: (name) => (hidden || !name.startsWith('.')) && expression.test(name), hidden }
 }
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/gu, '\\$&')

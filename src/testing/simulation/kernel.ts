@@ -50,6 +50,9 @@ export interface Kernel {
   readonly current: EventOwner | undefined
   schedule(ms: number, run: () => void, owner: EventOwner | undefined): Cancel
   reschedule(events: readonly WorldEvent[]): void
+  /** Runs code of the test, such as an observer; what it throws ends the run, and no process ever sees it. */
+  attempt(run: () => void): void
+  fail(thrown: unknown): void
   note(text: string): void
   logger(name: string): Logger | undefined
   /** @throws Error when the name was used before. */

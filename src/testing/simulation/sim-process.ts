@@ -3,6 +3,7 @@ import { abortableSleep } from '../abortable-sleep.ts'
 import { cryptoDigest } from '../crypto-digest.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 import { syncCompression } from '../sync-compression.ts'
+import { ErrnoError } from './errno-error.ts'
 import type { Fault, FaultKind, FaultSite } from './faults.ts'
 import type { EventOwner, Kernel, Machine, ProcessEnd, WorldEvent } from './kernel.ts'
 import { type IoGateway, simFileSystem } from './sim-file-system.ts'
@@ -91,7 +92,7 @@ export class SimProcess implements IoGateway, EventOwner {
     this.#paused = true
     this.#world.note(`${this.name} stopped`)
     if (ms !== undefined) this.#wakeUp = this.#world.schedule(ms, () => this.resume(), undefined)
-    this.#hooks.onPause?.(this)
+    this.#world.attempt(() => this.#hooks.onPause?.(this))
   }
 
   /** SIGCONT: all that waited comes due now, in its old order, with other things of this moment in between. */
@@ -129,7 +130,7 @@ export class SimProcess implements IoGateway, EventOwner {
     for (const [node, times] of this.#open) for (let n = 0; n < times; n++) this.host.disk.release(node)
     this.#open.clear()
     this.#world.note(`${this.name} ended: ${describeEnd(end)}`)
-    return () => this.#hooks.onEnd?.(end, this)
+    return () => this.#world.attempt(() => this.#hooks.onEnd?.(end, this))
   }
 
   opened(node: SimNode): void {
@@ -194,6 +195,8 @@ export class SimProcess implements IoGateway, EventOwner {
       const value = effect()
       settle = () => resolve(value)
     } catch (error) {
+      // Anything else comes from an observer of the test.
+      if (!(error instanceof ErrnoError)) this.#world.fail(error)
       settle = () => reject(error)
     } finally {
       disk.actor = 'outside'

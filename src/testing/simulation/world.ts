@@ -59,6 +59,7 @@ export class World implements Kernel {
   readonly #hosts = new Map<string, SimHost>()
   readonly #names = new Set<string>()
   readonly #violations: string[] = []
+  #failure: Error | undefined
   #current: Owner
   #nowMs = 0
   #sequence = 0
@@ -176,6 +177,19 @@ export class World implements Kernel {
     this.note(`VIOLATION ${what}`)
   }
 
+  attempt(run: () => void): void {
+    try {
+      run()
+    } catch (thrown) {
+      this.fail(thrown)
+    }
+  }
+
+  /** Ends the run with an error of the test itself: `run` rejects with it. */
+  fail(thrown: unknown): void {
+    this.#failure ??= asError(thrown)
+  }
+
   /** For a process: a logger that writes into the trace, when there is one. */
   logger(name: string): Logger | undefined {
     const trace = this.#trace
@@ -232,6 +246,7 @@ export class World implements Kernel {
   }
 
   #outcome(done: () => boolean, eventsMax: number, untilMs: number): RunOutcome | undefined {
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#violations.length > 0) return 'violated'
     if (done()) return 'done'
     const next = this.#peek()

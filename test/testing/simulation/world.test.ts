@@ -152,6 +152,35 @@ describe('a world', () => {
     expect(Date.now()).toBeGreaterThan(world.startWallMs)
   })
 
+  test.each(['observer', 'onEnd', 'onPause', 'done'])(
+    'passes on what %s of the test throws, past every process',
+    async (where) => {
+      const world = new World(1)
+      const broken = (at: string): void => {
+        if (at === where) throw new Error(`broken ${where}`)
+      }
+      world.host().disk.observe(() => broken('observer'))
+      let caught: unknown
+      const process = world.spawn(
+        'p',
+        async ({ fs, clock }) => {
+          await fs.mkdir('d').catch((error: unknown) => {
+            caught = error
+          })
+          await clock.sleep(100)
+        },
+        { onEnd: () => broken('onEnd'), onPause: () => broken('onPause') },
+      )
+      world.at(50, () => process.pause(10))
+      const done = (): boolean => {
+        if (world.nowMs > 20) broken('done')
+        return !process.alive
+      }
+      await expect(world.run(done)).rejects.toThrow(`broken ${where}`)
+      expect(caught).toBeUndefined()
+    },
+  )
+
   test('takes a rejection that nobody handles for a violation', async () => {
     const { world } = await runAlone(async (environment) => {
       void Promise.reject(new Error('lost'))
