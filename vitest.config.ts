@@ -21,6 +21,7 @@ export default defineConfig({
     env: { SEED: seed },
     reporters: ['default', new SummaryReporter(seed)],
     testTimeout: 60_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
   },
 })

@@ -12,9 +12,8 @@ export const isResult = (name: string): boolean => [archivePart, countsPart, sta
 
 /** What any reader sees in the output directory. Parts never change, so each is read once. */
 export class Results {
-  /** Lines and bytes in the archive. */
+  /** Lines in the archive. */
   lines = 0
-  bytes = 0
   readonly #directory: string
   readonly #seen = new Set<string>()
   readonly #counts = new Map<string, Count>()
@@ -57,9 +56,15 @@ export class Results {
     return [...sums].sort((a, b) => b[1] - a[1])
   }
 
+  /** How far the files have been read, as far as the counts tell. */
+  bytesRead(): number {
+    const ends = new Map<string, number>()
+    for (const { file, end } of this.#counts.values()) ends.set(file, Math.max(end, ends.get(file) ?? 0))
+    return [...ends.values()].reduce((sum, end) => sum + end, 0)
+  }
+
   async #addArchive(path: string): Promise<void> {
     for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-      this.bytes += chunk.length
       for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) this.lines++
     }
   }

@@ -35,6 +35,7 @@ export const openPlan = async (settings: Settings, places: Places): Promise<{ pl
     refuseOther(known, settings)
     return { plan: known, resumed: true }
   }
+  await refuseMissing(settings.paths)
   await refuseResults(settings)
   const plan = await newPlan(settings, places)
   await mkdir(settings.state, { recursive: true })
@@ -44,7 +45,6 @@ export const openPlan = async (settings: Settings, places: Places): Promise<{ pl
 }
 
 const newPlan = async ({ paths, once, out }: Settings, { logs, ownLog }: Places): Promise<Plan> => {
-  await refuseMissing(paths)
   const found = await findInput(paths, logs, ownLog)
   const files = [...new Map(found.map((file) => [file.inode, file])).values()]
   if (files.length === 0 && once) throw new UsageError(`there is no file in ${paths.join(', ')}`, 'name other files')

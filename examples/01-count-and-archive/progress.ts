@@ -10,7 +10,7 @@ export interface Frame {
   readonly out: number
   readonly inPerSecond: number
   readonly outPerSecond: number
-  /** Archived bytes, and those of the whole input when that is known. */
+  /** Bytes read and archived, and those of the whole input when that is known. */
   readonly bytes: number
   readonly bytesTotal: number | undefined
   /** The last completed checkpoint of this process. */
@@ -29,7 +29,8 @@ export class Progress {
   /** Lines read before the current attempt: those in the archive, since an attempt begins where the archive ends. */
   #before = 0
   #readAtStart = 0
-  #last = { atMs: performance.now(), in: 0, out: 0 }
+  /** What the last frame showed; undefined until this process has begun to read, whose speed it is about. */
+  #last: { readonly atMs: number; readonly in: number; readonly out: number } | undefined
 
   constructor(running: JobHandle, results: Results, bytesTotal: number | undefined) {
     this.#running = running
@@ -45,11 +46,9 @@ export class Progress {
     }
     if (event.kind === 'started') {
       this.#readAtStart = this.#linesRead()
-      const first = this.#last.in === 0
       void this.#results.refresh().then(() => {
         this.#before = this.#results.lines
-        // What earlier processes did is not the speed of this one.
-        if (first) this.#last = { atMs: performance.now(), in: this.#before, out: this.#before }
+        this.#last ??= { atMs: performance.now(), in: this.#before, out: this.#before }
       })
     }
   }
@@ -61,16 +60,17 @@ export class Progress {
   async frame(): Promise<Frame> {
     await this.#results.refresh()
     const atMs = performance.now()
-    const { lines: out, bytes } = this.#results
+    const { lines: out } = this.#results
     const read = Math.max(out, this.#before + this.#linesRead() - this.#readAtStart)
-    const seconds = Math.max(0.001, (atMs - this.#last.atMs) / 1000)
+    const last = this.#last ?? { atMs, in: read, out }
+    const seconds = Math.max(0.001, (atMs - last.atMs) / 1000)
     const perSecond = (now: number, then: number): number => Math.max(0, Math.round((now - then) / seconds))
     const frame: Frame = {
       in: read,
       out,
-      inPerSecond: perSecond(read, this.#last.in),
-      outPerSecond: perSecond(out, this.#last.out),
-      bytes,
+      inPerSecond: perSecond(read, last.in),
+      outPerSecond: perSecond(out, last.out),
+      bytes: Math.min(this.#results.bytesRead(), this.#bytesTotal ?? Number.POSITIVE_INFINITY),
       bytesTotal: this.#bytesTotal,
       checkpoint: this.#checkpoint && {
         id: this.#checkpoint.id,
@@ -80,7 +80,7 @@ export class Progress {
       restarts: this.#restarts,
       levels: this.#results.levels(),
     }
-    this.#last = { atMs, in: read, out }
+    if (this.#last !== undefined) this.#last = { atMs, in: read, out }
     return frame
   }
 }

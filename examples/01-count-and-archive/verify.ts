@@ -57,13 +57,13 @@ export const verify = async ({ out, files, finished }: VerifyOptions): Promise<V
   }
   const total = { in: 0, out: 0, lost: 0, duplicate: 0 }
   for (const [path, end] of ends) {
-    for await (const line of linesOf(path, end)) {
+    for await (const line of linesOf(path, end, 'also-crlf')) {
       count(line, 1)
       total.in++
     }
   }
   for (const path of results.archiveParts()) {
-    for await (const line of linesOf(path, everything)) {
+    for await (const line of linesOf(path, everything, 'lf')) {
       count(line, -1)
       total.out++
     }
@@ -114,8 +114,15 @@ const goneFiles = async (ends: ReadonlyMap<string, End>, files: readonly InputFi
   return gone
 }
 
-/** Lines as the job sees them: without `\n` or `\r\n`, decompressed, up to an end. */
-async function* linesOf(path: string, { startsBefore, stopsAt }: End): AsyncGenerator<Buffer> {
+/**
+ * The lines of a file without their terminator, decompressed, up to an end. In the input that is `\n` or `\r\n`; in the
+ * archive it is always `\n`, and a `\r` before it belongs to the line.
+ */
+async function* linesOf(
+  path: string,
+  { startsBefore, stopsAt }: End,
+  terminator: 'lf' | 'also-crlf',
+): AsyncGenerator<Buffer> {
   const file = createReadStream(path)
   const bytes = (await isGzip(path)) ? pipeline(file, createGunzip(), () => {}) : file
   let held: Buffer = Buffer.alloc(0)
@@ -125,7 +132,7 @@ async function* linesOf(path: string, { startsBefore, stopsAt }: End): AsyncGene
     let from = 0
     for (let at = held.indexOf(10); at >= 0; at = held.indexOf(10, from)) {
       if (start + from >= startsBefore) return
-      const stop = at > from && held[at - 1] === 13 ? at - 1 : at
+      const stop = terminator === 'also-crlf' && at > from && held[at - 1] === 13 ? at - 1 : at
       yield held.subarray(from, Math.min(stop, Math.max(from, stopsAt - start)))
       from = at + 1
     }

@@ -227,19 +227,25 @@ export class DirectoryCheckpointWriter implements CheckpointWriter {
     const { fs, generation } = this.#options
     await generation.ensureOwned()
     const names = await fs.list(this.#directory).catch((error: unknown) => {
-      if (errnoOf(error) === 'ENOENT') return undefined
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
       throw error
     })
     const inTheWay = names?.find((name) => /^(tmp-)?ck-/.test(name))
-    if (inTheWay !== undefined) {
-      throw new StorageError('STORAGE_REFUSED', {
-        message: `a savepoint needs a directory of its own, and ${inTheWay} lies in this one`,
-        place: { checkpointId: this.id, path: this.#directory },
-        fix: 'name a directory that is empty or does not exist',
-      })
-    }
+    if (inTheWay !== undefined)
+      throw this.#refused(`a savepoint needs a directory of its own; in this one is ${inTheWay}`)
     this.#madeDirectory = names === undefined
-    await makeDirectories(fs, this.#directory)
+    await makeDirectories(fs, this.#directory).catch((error: unknown) => {
+      throw error instanceof StorageError ? this.#refused(error.message) : error
+    })
+  }
+
+  /** A directory that somebody named wrongly must not end the job, as refusing the job's own directory does. */
+  #refused(message: string): CheckpointError {
+    return new CheckpointError('CHECKPOINT_DECLINED', {
+      message,
+      place: { checkpointId: this.id, path: this.#directory },
+      fix: 'name a directory that is empty or does not exist',
+    })
   }
 
   /** The manifest goes first, for good, so that no visible checkpoint ever lacks a part. */

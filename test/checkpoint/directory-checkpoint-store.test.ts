@@ -296,7 +296,17 @@ describe('a savepoint', () => {
     const session = await start(here.store())
     const kept = join(here.base, 'kept')
     await publish(session, 1, 'savepoint', kept)
-    await failsWith('STORAGE_REFUSED', publish(session, 2, 'savepoint', kept), /needs a directory of its own, and ck-/)
+    await failsWith(
+      'CHECKPOINT_DECLINED',
+      publish(session, 2, 'savepoint', kept),
+      /directory of its own; in this one is ck-/,
+    )
+    await writeFile(join(here.base, 'file'), '')
+    await failsWith(
+      'CHECKPOINT_DECLINED',
+      publish(session, 2, 'savepoint', join(here.base, 'file')),
+      /not a directory|a file is/,
+    )
     await publish(session, 3)
   })
 

@@ -144,7 +144,7 @@ class CountingJob {
       this.#oracle.savepoint(await writer.publish(await this.#write(writer)))
     } catch (error) {
       await writer.discard()
-      if (error instanceof MillraceError && error.remedy === 'stop' && error.code !== 'STORAGE_REFUSED') throw error
+      if (error instanceof MillraceError && error.remedy === 'stop') throw error
     }
   }
 
@@ -260,7 +260,7 @@ export const simulate = async (seed: number, options: SimulationOptions): Promis
   // Faults for a while, then none: what is left must come to its end.
   let sites: readonly FaultSite[] | undefined
   world.at(1_200, () => {
-    sites = world.faults.sites.slice()
+    sites ??= world.faults.sites.slice()
     supervisor.healed = true
     world.heal()
   })

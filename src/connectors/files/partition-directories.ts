@@ -28,11 +28,9 @@ export class PartitionDirectories {
     this.#root = parts.root
   }
 
-  /** Makes the sink's own directory with its parents. */
+  /** Makes the sink's own directory with its parents, each name durable. */
   async makeRoot(): Promise<void> {
     await this.#room.run(this.#root, () => makeDirectories(this.#fs, this.#root))
-    // Somebody may have made it and crashed before its name was durable.
-    this.#touched.add(parentPath(this.#root))
   }
 
   /**
@@ -67,18 +65,8 @@ export class PartitionDirectories {
   async sync(): Promise<void> {
     for (const path of this.#touched) {
       // A repetition after ENOSPC is believed, unlike that of a file's sync: names are journaled or refused, not dropped.
-      await this.#room.run(path, () => this.#syncDirectory(path))
+      await this.#room.run(path, () => this.#fs.syncDirectory(path))
       this.#touched.delete(path)
-    }
-  }
-
-  async #syncDirectory(path: string): Promise<void> {
-    try {
-      await this.#fs.syncDirectory(path)
-    } catch (error) {
-      // A directory above ours that may be passed through but not read; its names are not ours to make durable.
-      if (path === parentPath(this.#root) && errnoOf(error) === 'EACCES') return
-      throw error
     }
   }
 

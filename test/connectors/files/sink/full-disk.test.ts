@@ -132,6 +132,20 @@ describe('fileSink on a full disk (F13, F09)', () => {
     }
   })
 
+  test('does not wait for the end of a nap when the attempt ends', async () => {
+    const full = new SinkBench<string>({ format: 'text' })
+    const writer = await full.writer()
+    await write(writer, ['a'])
+    full.disk.before = ({ operation }) => (operation === 'create' ? { errno: 'ENOSPC' } : undefined)
+    // A nap that nothing but the signal ends.
+    full.clock.sleep = (_, signal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason))
+        full.abort.abort(new Error('the attempt ends'))
+      })
+    expect(await sentence(barrier(writer))).toBe('the attempt ends')
+  })
+
   test('a sync that fails for lack of space is not asked again: the content goes to a new file', async () => {
     for (const compression of ['none', 'gzip'] as const) {
       const full = new SinkBench<string>({ format: 'text', compression })

@@ -1,0 +1,146 @@
+import type { Logger } from '../../src/core/index.ts'
+import type { Job, JobOptions } from '../../src/job/index.ts'
+import { type FaultKind, SeededRandom, type SimProcess, swarmFaultRates, type World } from '../../src/testing/index.ts'
+import type { OutputTruth, StateTruth } from './oracle.ts'
+
+/** What a seed decides before it begins, in every scenario. Printed with every failure. */
+export interface BaseConfig {
+  readonly records: number
+  readonly keys: number
+  /** How long things go wrong, in virtual milliseconds. */
+  readonly faultMs: number
+  readonly parallelismMax: number
+  readonly checkpointMs: number
+  readonly timeoutMs: number
+  readonly retained: number
+  readonly inlineBytesMax: number
+  readonly batchRecords: number
+  readonly channelBatches: number
+  readonly rollBytes: number
+  readonly stopRate: number
+  readonly rates: Partial<Record<FaultKind, number>>
+}
+
+/** What a scenario gets to work with. */
+export interface Stage {
+  readonly world: World
+  /** Everything the outside does is drawn from here. */
+  readonly random: SeededRandom
+  readonly count: (what: string) => void
+}
+
+/** What one process is started with. */
+export interface Life {
+  readonly process: SimProcess
+  /** Options every job of the simulation has: checkpoints, parallelism, batches, restart. */
+  readonly options: JobOptions
+}
+
+/** One run of a scenario: the outside, the job, and the truth about both. */
+export interface Play {
+  readonly compose: (life: Life) => Job
+  readonly outputs: readonly OutputTruth[]
+  readonly state?: StateTruth | undefined
+  /** The outside has written everything it ever will. */
+  readonly written: () => boolean
+  /** The outside begins. */
+  readonly start: () => void
+  /** The job is bounded: its process must end without being asked to. */
+  readonly endsByItself: boolean
+  readonly heal?: (() => void) | undefined
+  readonly counters?: (() => Readonly<Record<string, number>>) | undefined
+  readonly logger?: ((inner: Logger) => Logger) | undefined
+}
+
+export interface Scenario {
+  readonly name: string
+  /** Counters of which none may be zero over a batch of 300 seeds. */
+  readonly required: readonly string[]
+  readonly draw: (seed: number) => BaseConfig
+  /** A fixed, small configuration for the exhaustive sweep. */
+  readonly smallest: BaseConfig
+  readonly open: (config: BaseConfig, stage: Stage) => Play
+}
+
+/** A scenario with a configuration of its own. What comes back to `open` is what `draw` gave, or a corpus file kept. */
+export const defineScenario = <Config extends BaseConfig>(scenario: {
+  readonly name: string
+  readonly required: readonly string[]
+  readonly draw: (random: SeededRandom, base: BaseConfig) => Config
+  readonly smallest: Config
+  readonly open: (config: Config, stage: Stage) => Play
+}): Scenario => ({
+  name: scenario.name,
+  required: [...alwaysRequired, ...scenario.required],
+  draw: (seed) => {
+    const random = new SeededRandom(seed).fork('config')
+    return scenario.draw(random, drawBase(random))
+  },
+  smallest: scenario.smallest,
+  open: (config, stage) => scenario.open(config as Config, stage),
+})
+
+const alwaysRequired = [
+  'restores',
+  'rescales',
+  'publishes',
+  'commits',
+  'seals',
+  'powerLosses',
+  'exit FENCED',
+  'checkpoint-failed',
+  'restarting',
+  'stops',
+]
+
+/** Faults the design survives without help; rot is let in only where a refusal is the right answer. */
+export const swarmKinds: readonly FaultKind[] = [
+  'kill',
+  'killAfter',
+  'partial',
+  'power',
+  'powerAfter',
+  'pause',
+  'stall',
+  'eio',
+  'enospc',
+  'emfile',
+  'bitRot',
+  'clockJump',
+  'timerLate',
+  'timerEarly',
+]
+
+/** One configuration of the swarm, as far as it is the same everywhere. */
+const drawBase = (random: SeededRandom): BaseConfig => ({
+  records: 16 + random.int(40),
+  keys: 1 + random.int(5),
+  faultMs: 2_000 + random.int(6_000),
+  parallelismMax: random.pick([1, 2, 3, 4]),
+  checkpointMs: random.pick([100, 300, 1000]),
+  timeoutMs: random.pick([2_000, 20_000]),
+  retained: 2 + random.int(2),
+  inlineBytesMax: random.pick([0, 64, 4096]),
+  batchRecords: random.pick([1, 2, 7, 512]),
+  channelBatches: random.pick([1, 2, 8]),
+  rollBytes: random.pick([20, 200, 1_000_000]),
+  stopRate: random.pick([0, 0.3]),
+  rates: swarmFaultRates(random, swarmKinds),
+})
+
+/** What the sweeps have in common. */
+export const smallestBase: BaseConfig = {
+  records: 6,
+  keys: 2,
+  faultMs: 1_500,
+  parallelismMax: 1,
+  checkpointMs: 500,
+  timeoutMs: 20_000,
+  retained: 2,
+  inlineBytesMax: 64,
+  batchRecords: 2,
+  channelBatches: 2,
+  rollBytes: 1_000_000,
+  stopRate: 0,
+  rates: {},
+}
