@@ -123,8 +123,9 @@ async function* linesOf(
   { startsBefore, stopsAt }: End,
   terminator: 'lf' | 'also-crlf',
 ): AsyncGenerator<Buffer> {
+  const compressed = await isGzip(path)
   const file = createReadStream(path)
-  const bytes = (await isGzip(path)) ? pipeline(file, createGunzip(), () => {}) : file
+  const bytes = compressed ? pipeline(file, createGunzip(), () => {}) : file
   let held: Buffer = Buffer.alloc(0)
   let start = 0
   for await (const chunk of bytes as AsyncIterable<Buffer>) {

@@ -88,8 +88,10 @@ export class InputGate implements SubtaskInput {
 
   waitingFor(): string {
     const { aligning } = this.#aligner
-    const late = this.#names.filter((_, index) => !this.#aligner.isBlocked(index) && this.#ended[index] !== true)
+    // A channel that has ended owes its barrier as well.
+    const late = this.#names.filter((_, index) => !this.#aligner.isBlocked(index))
     if (aligning !== undefined) return `the barrier of checkpoint ${aligning} from ${late.join(', ')}`
-    return late.length === 0 ? 'the end of the job' : `records from ${late.join(', ')}`
+    const open = this.#names.filter((_, index) => this.#ended[index] !== true)
+    return open.length === 0 ? 'the end of the job' : `records from ${open.join(', ')}`
   }
 }
