@@ -162,8 +162,9 @@ export class JobRunner implements JobHandle {
         this.#events.next({ kind: 'started', generation, restored: restored?.checkpointId })
       },
       onCheckpoint: ({ manifest, durationMs, bytes }) => {
-        const { checkpointId } = manifest
-        this.#lastCheckpointId = checkpointId
+        const { checkpointId, kind } = manifest
+        // A savepoint lies elsewhere: a restart goes on from the newest ordinary one.
+        if (kind !== 'savepoint') this.#lastCheckpointId = checkpointId
         this.#lastCheckpointMs = environment.clock.monoMs()
         completed.add(1)
         this.#metrics.metric('millrace_checkpoint_duration_ms').set(durationMs)

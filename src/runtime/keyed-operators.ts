@@ -3,7 +3,7 @@ import { KeyedSnapshot } from './keyed-snapshot.ts'
 import type { Entry, KeyedStateStore } from './keyed-state.ts'
 import type { Operator, OperatorContext, OperatorSnapshot } from './operator.ts'
 import { StateHandles } from './state-handles.ts'
-import { isThenable, stepFailure, stepMisused } from './step-failure.ts'
+import { refusePromise, stepFailure, stepMisused } from './step-failure.ts'
 import { BatchBuilder } from './transforms.ts'
 
 /** Snapshots of a keyed step: at most one is under way, a newer one ends an older one. */
@@ -40,12 +40,9 @@ export const reduceOperator = (
         const entry = store.touch(key, keyHashes[index] ?? 0)
         const known = entry.values[0]
         const next = fn(known === undefined ? initial(key) : known, records[index], key)
-        if (next === undefined || isThenable(next)) {
-          throw stepMisused(
-            context,
-            `the function of reduce returned ${next === undefined ? 'undefined' : 'a promise'}`,
-            'return the new accumulator',
-          )
+        refusePromise(context, 'reduce', next)
+        if (next === undefined) {
+          throw stepMisused(context, 'the function of reduce returned undefined', 'return the new accumulator')
         }
         entry.values[0] = next
         results[index] = next
@@ -159,23 +156,22 @@ export class ProcessOperator implements Operator {
     run: () => Iterable<unknown> | undefined,
   ): void | Promise<void> {
     this.#select(entry)
+    let results: Iterable<unknown> | undefined
     try {
-      const results = run()
-      if (results === undefined || results === null) return undefined
-      if (isThenable(results) || typeof results !== 'object' || !(Symbol.iterator in results)) {
-        throw stepMisused(
-          this.#context,
-          `the function of process returned ${isThenable(results) ? 'a promise' : typeof results}`,
-          'return an array or another iterable, or nothing',
-        )
-      }
-      const wait = builder.add(results, index)
-      return wait?.catch((thrown: unknown) => {
-        throw stepFailure(thrown, this.#context, batch.origins, index)
-      })
+      results = run()
     } catch (thrown) {
       throw stepFailure(thrown, this.#context, batch.origins, index)
     }
+    if (results === undefined || results === null) return undefined
+    refusePromise(this.#context, 'process', results)
+    if (typeof results !== 'object' || !(Symbol.iterator in results)) {
+      throw stepMisused(
+        this.#context,
+        `the function of process returned ${typeof results}`,
+        'return an array or another iterable, or nothing',
+      )
+    }
+    return builder.add(results, index)
   }
 
   nextTimerMs(): number | undefined {

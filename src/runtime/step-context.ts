@@ -64,6 +64,7 @@ const withDeadline = async <T>(
       )
     })
     const aborted = (): void => reject(signal.reason)
+    if (signal.aborted) aborted()
     signal.addEventListener('abort', aborted, { once: true })
     stop = () => {
       warn()

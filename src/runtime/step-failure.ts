@@ -41,3 +41,14 @@ export const stepMisused = (place: StepPlace, message: string, fix: string): Ste
 /** True for promises and everything that looks like one. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+
+/** Refuses a promise where a step wants a value. Its rejection, if it comes to that, has then been heard. */
+export const refusePromise = (place: StepPlace, step: string, value: unknown): void => {
+  if (!isThenable(value)) return
+  void Promise.resolve(value).catch(() => {})
+  throw stepMisused(
+    place,
+    `the function of ${step} returned a promise`,
+    `make it synchronous, or use .mapAsync(name, options, fn) for work that waits`,
+  )
+}

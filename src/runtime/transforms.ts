@@ -1,19 +1,9 @@
 import { estimateBytes, pickOrigins, type RecordBatch } from '../core/index.ts'
 import type { Operator, OperatorContext } from './operator.ts'
-import { isThenable, stepFailure, stepMisused } from './step-failure.ts'
+import { refusePromise, stepFailure, stepMisused } from './step-failure.ts'
 
 /** Size of derived records: the first one's, times their number. */
 const sampleBytes = (records: readonly unknown[]): number => records.length * estimateBytes(records[0])
-
-const refusePromise = (context: OperatorContext, what: string, value: unknown): void => {
-  if (!isThenable(value)) return
-  void Promise.resolve(value).catch(() => {})
-  throw stepMisused(
-    context,
-    `the function of ${what} returned a promise`,
-    `make it synchronous, or use .mapAsync(name, options, fn) for work that waits`,
-  )
-}
 
 /** One record in, one out. */
 export const mapOperator = (context: OperatorContext, fn: (record: unknown) => unknown): Operator => ({
@@ -22,11 +12,14 @@ export const mapOperator = (context: OperatorContext, fn: (record: unknown) => u
     const mapped = new Array<unknown>(records.length)
     let index = 0
     try {
-      for (; index < records.length; index++) mapped[index] = fn(records[index])
+      for (; index < records.length; index++) {
+        const result = fn(records[index])
+        refusePromise(context, 'map', result)
+        mapped[index] = result
+      }
     } catch (thrown) {
       throw stepFailure(thrown, context, batch.origins, index)
     }
-    refusePromise(context, 'map', mapped[0])
     return context.outputs.main.emit({
       kind: 'batch',
       records: mapped,
@@ -44,11 +37,11 @@ export const filterOperator = (context: OperatorContext, fn: (record: unknown) =
     const kept: unknown[] = []
     const picked: number[] | undefined = batch.origins === undefined && batch.timestamps === undefined ? undefined : []
     let index = 0
-    let verdict: unknown
     try {
       for (; index < records.length; index++) {
         const record = records[index]
-        verdict = fn(record)
+        const verdict = fn(record)
+        refusePromise(context, 'filter', verdict)
         if (verdict) {
           kept.push(record)
           picked?.push(index)
@@ -57,7 +50,6 @@ export const filterOperator = (context: OperatorContext, fn: (record: unknown) =
     } catch (thrown) {
       throw stepFailure(thrown, context, batch.origins, index)
     }
-    refusePromise(context, 'filter', verdict)
     if (kept.length === 0) return undefined
     return context.outputs.main.emit(pickBatch(batch, kept, picked))
   },
@@ -91,14 +83,30 @@ export class BatchBuilder {
     this.#input = input
   }
 
-  /** Adds the results of record `index`; a promise means the batch was full and had to wait. */
+  /**
+   * Adds the results of record `index`; a promise means the batch was full and had to wait. What the iterable throws comes
+   * out as a failure of this step, what a later step throws comes out as it is.
+   */
   add(results: Iterable<unknown>, index: number): void | Promise<void> {
-    const iterator = results[Symbol.iterator]()
+    let iterator: Iterator<unknown>
+    try {
+      iterator = results[Symbol.iterator]()
+    } catch (thrown) {
+      throw stepFailure(thrown, this.#context, this.#input.origins, index)
+    }
     return this.#draw(iterator, index)
   }
 
+  #next(iterator: Iterator<unknown>, index: number): IteratorResult<unknown> {
+    try {
+      return iterator.next()
+    } catch (thrown) {
+      throw stepFailure(thrown, this.#context, this.#input.origins, index)
+    }
+  }
+
   #draw(iterator: Iterator<unknown>, index: number): void | Promise<void> {
-    for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+    for (let next = this.#next(iterator, index); next.done !== true; next = this.#next(iterator, index)) {
       this.#records.push(next.value)
       this.#picked.push(index)
       if (this.#records.length >= this.#context.batchRecordsMax) {
@@ -138,24 +146,25 @@ export const flatMapOperator = (context: OperatorContext, fn: (record: unknown) 
     const rest = run(batch, builder, from)
     if (rest !== undefined) await rest
   }
-  const run = (batch: RecordBatch, builder: BatchBuilder, from: number): void | Promise<void> => {
-    let index = from
+  const resultsOf = (batch: RecordBatch, index: number): Iterable<unknown> => {
+    let results: Iterable<unknown>
     try {
-      for (; index < batch.records.length; index++) {
-        const results = fn(batch.records[index])
-        refusePromise(context, 'flatMap', results)
-        if (typeof results?.[Symbol.iterator] !== 'function') {
-          throw stepMisused(
-            context,
-            `the function of flatMap returned ${typeof results}`,
-            'return an array or another iterable',
-          )
-        }
-        const wait = builder.add(results, index)
-        if (wait !== undefined) return expand(batch, builder, index + 1, wait)
-      }
+      results = fn(batch.records[index])
     } catch (thrown) {
       throw stepFailure(thrown, context, batch.origins, index)
+    }
+    refusePromise(context, 'flatMap', results)
+    if (typeof results?.[Symbol.iterator] === 'function') return results
+    throw stepMisused(
+      context,
+      `the function of flatMap returned ${results === null ? 'null' : typeof results}`,
+      'return an array or another iterable',
+    )
+  }
+  const run = (batch: RecordBatch, builder: BatchBuilder, from: number): void | Promise<void> => {
+    for (let index = from; index < batch.records.length; index++) {
+      const wait = builder.add(resultsOf(batch, index), index)
+      if (wait !== undefined) return expand(batch, builder, index + 1, wait)
     }
     return builder.flush()
   }
@@ -173,7 +182,12 @@ export const splitOperator = (
     try {
       for (; index < batch.records.length; index++) {
         const record = batch.records[index]
-        const name = branches.find(([, test]) => test(record))?.[0] ?? 'rest'
+        const takes = ([, test]: (typeof branches)[number]): boolean => {
+          const verdict = test(record)
+          refusePromise(context, 'split', verdict)
+          return Boolean(verdict)
+        }
+        const name = branches.find(takes)?.[0] ?? 'rest'
         let route = routes.get(name)
         if (route === undefined) {
           route = { kept: [], picked: [] }

@@ -30,3 +30,18 @@ export const desk = async (): Promise<Desk> => {
     dispose: () => rm(base, { recursive: true, force: true }),
   }
 }
+
+/** An error as the file system gives it. */
+export const failure = (code: string): Error => Object.assign(new Error(`${code}: it was told to fail`), { code })
+
+/** Every file of the checkpoint directory, with its path in it. */
+export const treeOf = async ({ fs, root }: Pick<Desk, 'fs' | 'root'>, path = root): Promise<string[]> => {
+  const names = await fs.list(path)
+  const below = await Promise.all(
+    names.map(async (name) => {
+      const { kind } = await fs.stat(join(path, name))
+      return kind === 'file' ? [name] : (await treeOf({ fs, root }, join(path, name))).map((i) => `${name}/${i}`)
+    }),
+  )
+  return below.flat()
+}

@@ -423,6 +423,23 @@ describe('paused splits', () => {
     expect(service.fetches).toEqual(['a:0', 'a:0'])
   })
 
+  it('give up what they hold as soon as another split waits for the budget, and fetch it again', async () => {
+    const service = new CountingService()
+    const budget = new ByteBudget(4 * recordBytes)
+    const { reader, clock } = readerOf(service, { budget })
+    reader.addSplits([counting('a', 4)])
+    reader.start()
+    await clock.yield()
+    reader.pauseOrResumeSplits(['a'], [])
+    await clock.yield()
+    expect(budget.used).toBe(4 * recordBytes)
+    reader.addSplits([counting('b', 4)])
+    expect(await drain(reader, clock)).toEqual(numbers('b', 4))
+    reader.pauseOrResumeSplits([], ['a'])
+    expect(await drain(reader, clock)).toEqual(numbers('a', 4))
+    expect(service.finished).toEqual(['b', 'a'])
+  })
+
   it('give up what they hold when another split needs the budget', async () => {
     const service = new CountingService()
     const budget = new ByteBudget(4 * recordBytes)

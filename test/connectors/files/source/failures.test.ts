@@ -1,42 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import { type FileSystem, type ReadableFile, SourceError } from '../../../../src/core/index.ts'
+import { type FileSystem, SourceError } from '../../../../src/core/index.ts'
 import { diskWith, driverOf, readAll, texts } from './files-on-disk.ts'
+import { type FileOperation, interruptedFileSystem } from './interrupted-file-system.ts'
 
 const errno = (code: string): Error => Object.assign(new Error(`${code}: as the test wants`), { code })
 
-type Operation = 'open' | 'stat' | 'list' | 'readAt'
-
 /** A file system whose operations fail when the test says so. */
-const failing = (fs: FileSystem, failure: (operation: Operation, path: string) => string | undefined): FileSystem => {
-  const check = (operation: Operation, path: string): void => {
-    const code = failure(operation, path)
+const failing = (
+  fs: FileSystem,
+  failure: (operation: FileOperation['name'], path: string) => string | undefined,
+): FileSystem =>
+  interruptedFileSystem(fs, ({ name, path }) => {
+    const code = failure(name, path)
     if (code !== undefined) throw errno(code)
-  }
-  const file = (inner: ReadableFile, path: string): ReadableFile => ({
-    readAt: async (position, length) => {
-      check('readAt', path)
-      return inner.readAt(position, length)
-    },
-    stat: () => inner.stat(),
-    sync: () => inner.sync(),
-    close: () => inner.close(),
   })
-  return {
-    ...fs,
-    open: async (path) => {
-      check('open', path)
-      return file(await fs.open(path), path)
-    },
-    stat: async (path) => {
-      check('stat', path)
-      return fs.stat(path)
-    },
-    list: async (path) => {
-      check('list', path)
-      return fs.list(path)
-    },
-  }
-}
 
 describe('a files source that meets failures', () => {
   it.each([
@@ -55,7 +32,7 @@ describe('a files source that meets failures', () => {
     const { environment } = diskWith({ 'd/a.log': 'a\n', 'd/b.log': 'b\n' })
     let failures = 5
     const fs = failing(environment.fs, (name, path) =>
-      name === 'readAt' && path === 'd/a.log' && failures-- > 0 ? 'EIO' : undefined,
+      name === 'read' && path === 'd/a.log' && failures-- > 0 ? 'EIO' : undefined,
     )
     const driver = driverOf({ ...environment, fs }, { paths: 'd' })
     await driver.start()
@@ -88,7 +65,7 @@ describe('a files source that meets failures', () => {
   it('opens a stale file anew', async () => {
     const { environment, other } = diskWith({ 'a.log': 'a\n' })
     let stale = false
-    const fs = failing(environment.fs, (name) => (name === 'readAt' && stale ? 'ESTALE' : undefined))
+    const fs = failing(environment.fs, (name) => (name === 'read' && stale ? 'ESTALE' : undefined))
     let opens = 0
     const counted: FileSystem = {
       ...fs,

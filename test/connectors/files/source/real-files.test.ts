@@ -16,6 +16,7 @@ import { nodeCompression, nodeFileSystem } from '../../../../src/platform/index.
 import { type MemoryEnvironment, memoryEnvironment } from '../../../../src/testing/index.ts'
 import type { SourceDriver } from '../../../source/source-driver.ts'
 import { driverOf, readAll, texts } from './files-on-disk.ts'
+import { interruptedFileSystem } from './interrupted-file-system.ts'
 
 let dir = ''
 let environment: MemoryEnvironment
@@ -47,8 +48,13 @@ describe('a files source on the real file system', () => {
     symlinkSync('nowhere', join(dir, 'a/broken'))
     symlinkSync('one.log', join(dir, 'a/b/zlink.log'))
     symlinkSync('../one.log', join(dir, 'a/b/other.log'))
+    let operations = 0
+    const fs = interruptedFileSystem(environment.fs, () => operations++)
+    environment = { ...environment, fs }
     for (const paths of [dir, `${dir}/**`, `${dir}/**/*.log*`, [`${dir}/a`, `${dir}/a/b/up/*.log`]]) {
       expect(texts(await readAll(environment, { paths })).sort()).toEqual(['one', 'two'])
+      expect(operations).toBeLessThan(100)
+      operations = 0
     }
   })
 

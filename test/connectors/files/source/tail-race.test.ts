@@ -1,41 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { FileSystem, ReadableFile } from '../../../../src/core/index.ts'
 import { diskWith, driverOf, texts } from './files-on-disk.ts'
-
-/** A file system that lets others work right before each of its operations. */
-const interrupted = (fs: FileSystem, interrupt: () => void): FileSystem => {
-  const file = (inner: ReadableFile): ReadableFile => ({
-    readAt: (position, length) => {
-      interrupt()
-      return inner.readAt(position, length)
-    },
-    stat: () => {
-      interrupt()
-      return inner.stat()
-    },
-    sync: () => inner.sync(),
-    close: () => {
-      interrupt()
-      return inner.close()
-    },
-  })
-  return {
-    ...fs,
-    open: async (path) => {
-      interrupt()
-      return file(await fs.open(path))
-    },
-    stat: (path) => {
-      interrupt()
-      return fs.stat(path)
-    },
-    list: (path) => {
-      interrupt()
-      return fs.list(path)
-    },
-  }
-}
+import { interruptedFileSystem } from './interrupted-file-system.ts'
 
 const effect = fc.constantFrom('none', 'none', 'line', 'line', 'part', 'rotate', 'cut' as const)
 
@@ -64,7 +30,7 @@ const play = async (effects: readonly string[], readBytes: number, mayCut: boole
       part = ''
     }
   }
-  const fs = interrupted(environment.fs, act)
+  const fs = interruptedFileSystem(environment.fs, act)
   const options = { paths: 'd/a.log*', mode: 'tail', pollInterval: 10, discoveryInterval: 50, readBytes } as const
   const driver = driverOf({ ...environment, fs }, options)
   await driver.start()
@@ -102,5 +68,49 @@ describe('a tailing files source, with others working between any two of its fil
       ),
       { numRuns: 50 },
     )
+  })
+
+  it('drops what it read of a file that was cut and written anew during the read', async () => {
+    const { environment, other } = diskWith({ 'a.log': 'one\n' })
+    let armed = false
+    const fs = interruptedFileSystem(environment.fs, ({ name, position }) => {
+      if (!armed || name !== 'read' || position !== 4) return
+      armed = false
+      other.truncate('a.log')
+      other.append('a.log', 'three, longer than both before\nfour\n')
+    })
+    const driver = driverOf({ ...environment, fs }, { paths: 'a.log', mode: 'tail', pollInterval: 100 })
+    await driver.start()
+    await driver.run(300)
+    other.append('a.log', 'two\n')
+    armed = true
+    await driver.run(500)
+    expect(armed).toBe(false)
+    expect(texts(driver.taken)).toEqual(['one', 'three, longer than both before', 'four'])
+    await driver.close()
+  })
+
+  it('does not take a part of a line for the last one when somebody still writes it', async () => {
+    const { environment, other } = diskWith({ 'd/a.log': 'one\nhalf' })
+    let looks = 0
+    let writes = 0
+    const fs = interruptedFileSystem(environment.fs, ({ name, position }) => {
+      // The last read of a file without a name is the first one of its unfinished line in a while.
+      if (name !== 'read' || position !== 4 || ++looks < 2 || writes > 0) return
+      writes++
+      other.append('d/a.moved', ' a line\n')
+    })
+    const driver = driverOf(
+      { ...environment, fs },
+      { paths: 'd/*.log', mode: 'tail', pollInterval: 100, discoveryInterval: 1_000, rotateWait: 500 },
+    )
+    await driver.start()
+    await driver.run(300)
+    other.rename('d/a.log', 'd/a.moved')
+    await driver.run(6_000)
+    expect(writes).toBe(1)
+    expect(texts(driver.taken)).toEqual(['one', 'half a line'])
+    expect(driver.readers[0]?.unfinishedSplitIds()).toEqual([])
+    await driver.close()
   })
 })

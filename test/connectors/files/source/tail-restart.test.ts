@@ -143,4 +143,52 @@ describe('a tailing files source after a restart', () => {
     expect(second.splits()).toHaveLength(1)
     await second.close()
   })
+
+  it('sees that a file was cut short although it was never read before', async () => {
+    const { environment, other } = diskWith({ 'a.log': 'old\n' })
+    const options = tail('a.log', { start: 'latest' })
+    const first = driverOf(environment, options)
+    await first.start()
+    const restore = first.checkpoint()
+    await first.close()
+    other.truncate('a.log')
+    other.append('a.log', 'new, and longer\n')
+    const second = driverOf(environment, options, { restore })
+    await second.start()
+    await second.run(1_000)
+    expect(texts(second.taken)).toEqual(['new, and longer'])
+    await second.close()
+  })
+
+  it('counts a skipped file once, however often it is restored', async () => {
+    const { environment, other } = diskWith({ 'd/a.log': 'one\n' })
+    const options = tail('d/*.log', { onMissing: 'skip' })
+    let restore: DriverCheckpoint | undefined
+    for (let round = 0; round < 3; round++) {
+      const driver = driverOf(environment, options, { restore })
+      await driver.start()
+      await driver.run(1_000)
+      restore = driver.checkpoint({ complete: false })
+      await driver.close()
+      if (round === 0) other.unlink('d/a.log')
+    }
+    expect(JSON.parse(new TextDecoder().decode(restore?.enumerator))).toMatchObject({ skippedFiles: 1, files: [] })
+    expect(restore?.readers[0]).toHaveLength(1)
+  })
+
+  it('at another parallelism forgets the files that nobody brought back', async () => {
+    const { environment } = diskWith({ 'd/a.log': 'a\n', 'd/b.log': 'b\n' })
+    const first = driverOf(environment, tail('d/*.log'))
+    await first.start()
+    await first.run(500)
+    const checkpoint = first.checkpoint()
+    await first.close()
+    const restore = { ...checkpoint, readers: [(checkpoint.readers[0] ?? []).slice(1)] }
+    const second = driverOf(environment, tail('d/*.log'), { restore, parallelism: 2 })
+    await second.start()
+    await second.run(2_000)
+    // Its mark was gone with a checkpoint; a file that is there all the same is a new one.
+    expect(texts(second.taken)).toEqual(['a'])
+    await second.close()
+  })
 })

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { FilesSourceOptions } from '../../../../src/connectors/files/index.ts'
 import { diskWith, driverOf, texts, textsOf } from './files-on-disk.ts'
+import { interruptedFileSystem } from './interrupted-file-system.ts'
 
 const tail = (paths: string | string[], more: Partial<FilesSourceOptions> = {}): FilesSourceOptions => ({
   paths,
@@ -161,23 +162,10 @@ describe('a tailing files source', () => {
     const files = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`d/${index}.log`, `${index}\n`]))
     const { environment, other } = diskWith(files)
     let open = 0
-    let most = 0
-    const fs = {
-      ...environment.fs,
-      open: async (path: string) => {
-        const file = await environment.fs.open(path)
-        most = Math.max(most, ++open)
-        return {
-          readAt: (position: number, length: number) => file.readAt(position, length),
-          stat: () => file.stat(),
-          sync: () => file.sync(),
-          close: () => {
-            open--
-            return file.close()
-          },
-        }
-      },
-    }
+    const fs = interruptedFileSystem(environment.fs, ({ name }) => {
+      if (name === 'open') open++
+      if (name === 'close') open--
+    })
     const driver = driverOf({ ...environment, fs }, tail('d', { openFilesMax: 5 }))
     await driver.start()
     await driver.run(1_000)
@@ -217,33 +205,47 @@ describe('a tailing files source', () => {
 
   it('does not read the start of a long line again each time it grows', async () => {
     const { environment, other } = diskWith({ 'a.log': 'x'.repeat(100_000) })
-    let read = 0
-    const fs = {
-      ...environment.fs,
-      open: async (path: string) => {
-        const file = await environment.fs.open(path)
-        return {
-          readAt: async (position: number, length: number) => {
-            const bytes = await file.readAt(position, length)
-            read += bytes.length
-            return bytes
-          },
-          stat: () => file.stat(),
-          sync: () => file.sync(),
-          close: () => file.close(),
-        }
-      },
-    }
+    let reads = 0
+    const fs = interruptedFileSystem(environment.fs, ({ name, position }) => {
+      if (name === 'read' && position === 0) reads++
+    })
     const driver = driverOf({ ...environment, fs }, tail('a.log'))
     await driver.start()
     for (let count = 0; count < 50; count++) {
       await driver.run(200)
       other.append('a.log', 'y')
     }
-    expect(read).toBeLessThan(400_000)
+    // Each look reads the first bytes only, to see that it is still the same file.
+    expect(reads).toBeLessThan(60)
     other.append('a.log', '\n')
     await driver.run(200)
     expect(driver.taken[0]?.length).toBe(100_050)
+    await driver.close()
+  })
+
+  it('keeps a file open that ends with a part of a line, so that its removal does not lose it', async () => {
+    const { environment, other } = diskWith({ 'd/a.log': 'a1\na2', 'd/b.log': 'b1\nb2', 'd/c.log': 'c1\nc2' })
+    const driver = driverOf(environment, tail('d/*.log', { openFilesMax: 1 }))
+    await driver.start()
+    await driver.run(1_000)
+    for (const name of ['a', 'b', 'c']) other.unlink(`d/${name}.log`)
+    await driver.run(goneMs)
+    expect(texts(driver.taken).sort()).toEqual(['a1', 'a2', 'b1', 'b2', 'c1', 'c2'])
+    await driver.close()
+  })
+
+  it('reads nothing of files that do not change', async () => {
+    const { environment } = diskWith({ 'a.log': 'a1\na2' })
+    let reads = 0
+    const fs = interruptedFileSystem(environment.fs, ({ name }) => {
+      if (name === 'read') reads++
+    })
+    const driver = driverOf({ ...environment, fs }, tail('a.log'))
+    await driver.start()
+    await driver.run(500)
+    const before = reads
+    await driver.run(5_000)
+    expect(reads).toBe(before)
     await driver.close()
   })
 })

@@ -1,0 +1,14 @@
+import type { Scenario } from '../play.ts'
+import { sharded } from './sharded.ts'
+
+/** All scenarios. Seeds are dealt over them in turn. */
+export const scenarios: readonly Scenario[] = [sharded]
+
+/** @throws Error naming those there are. */
+export const scenarioNamed = (name: string): Scenario => {
+  const found = scenarios.find((scenario) => scenario.name === name)
+  if (found === undefined) {
+    throw new Error(`there is no scenario '${name}'; there are ${scenarios.map((one) => one.name).join(', ')}`)
+  }
+  return found
+}

@@ -1,0 +1,320 @@
+import { DirectoryCheckpointStore } from '../../src/checkpoint/index.ts'
+import { type Environment, isMillraceError, type Logger, silentLogger } from '../../src/core/index.ts'
+import { type JobHandle, JobRunner, noProgressMark } from '../../src/runtime/index.ts'
+import {
+  type FaultPlan,
+  type FaultSite,
+  type ProcessEnd,
+  type SeededRandom,
+  type SimProcess,
+  World,
+} from '../../src/testing/index.ts'
+import { Oracle } from './oracle.ts'
+import type { BaseConfig, Play, Scenario } from './play.ts'
+
+export interface TrialOptions {
+  /** Default: what the scenario draws for the seed. */
+  readonly config?: BaseConfig | undefined
+  /** Exactly these faults instead of random ones. */
+  readonly plan?: FaultPlan | undefined
+  readonly recordSites?: boolean | undefined
+  readonly trace?: ((line: string) => void) | undefined
+}
+
+/** What a seed came to. */
+export interface TrialResult {
+  readonly scenario: string
+  readonly seed: number
+  readonly config: BaseConfig
+  readonly violation: string | undefined
+  readonly traceHash: string
+  readonly events: number
+  readonly injected: FaultPlan
+  readonly sites: readonly FaultSite[]
+  readonly counters: Readonly<Record<string, number>>
+}
+
+const checkpoints = 'ck'
+const maxParallelism = 16
+
+/** Runs one seed: safety with faults, then healed until all is committed, then a clean end. */
+export const runTrial = async (scenario: Scenario, seed: number, options: TrialOptions = {}): Promise<TrialResult> =>
+  await new Trial(scenario, seed, options.config ?? scenario.draw(seed), options).run()
+
+/** A supervisor, an outside, and faults, around the processes of one job. */
+class Trial {
+  readonly #scenario: Scenario
+  readonly #seed: number
+  readonly #config: BaseConfig
+  readonly #world: World
+  readonly #play: Play
+  readonly #oracle: Oracle
+  readonly #random: SeededRandom
+  readonly #counters: Record<string, number> = {}
+  #lives = 0
+  #alive = 0
+  #lastParallelism: number | undefined
+  readonly #handles = new Map<SimProcess, JobHandle>()
+  #stopped: SimProcess | undefined
+  /** Those that were asked to stop: a failure on the way is theirs to report. */
+  readonly #asked = new Set<SimProcess>()
+  #refused = false
+  #ending = false
+  #ended: ProcessEnd | undefined
+  #completedAfterHeal = 0
+  #healed = false
+
+  constructor(scenario: Scenario, seed: number, config: BaseConfig, options: TrialOptions) {
+    this.#scenario = scenario
+    this.#seed = seed
+    this.#config = config
+    this.#world = new World(seed, {
+      trace: options.trace,
+      faults: {
+        rates: config.rates,
+        plan: options.plan,
+        recordSites: options.recordSites,
+        // Bits rot in published state only: what a part loses before it is committed nothing could notice.
+        mayHappen: (kind, site) => kind !== 'bitRot' || site.path.startsWith(`${checkpoints}/`),
+      },
+    })
+    this.#random = this.#world.random.fork('supervisor')
+    this.#play = scenario.open(config, {
+      world: this.#world,
+      random: this.#world.random.fork('outside'),
+      count: (what) => this.#count(what),
+    })
+    const { outputs, state } = this.#play
+    this.#oracle = new Oracle({ world: this.#world, disk: this.#world.host().disk, checkpoints, outputs, state })
+  }
+
+  async run(): Promise<TrialResult> {
+    const world = this.#world
+    world.at(0, () => this.#play.start())
+    world.at(1, () => this.#spawn())
+    world.at(this.#config.faultMs, () => this.#heal())
+    const outcome = await world.run(() => this.#refused || this.#finished(), {
+      eventsMax: 200_000,
+      virtualMsMax: 1_200_000,
+    })
+    if (outcome === 'idle') world.violate(`L4: nothing is left to happen, and work is left to do; ${this.#stuck()}`)
+    if (outcome === 'budget') world.violate(`L1: ${this.#oracle.progress} after ${world.nowMs} ms; ${this.#stuck()}`)
+    if (world.violations.length === 0 && !this.#refused) this.#checkEnd()
+    return {
+      scenario: this.#scenario.name,
+      seed: this.#seed,
+      config: this.#config,
+      violation: world.violations[0],
+      traceHash: world.traceHash,
+      events: world.events,
+      injected: world.faults.injected,
+      sites: world.faults.sites,
+      counters: this.#totals(),
+    }
+  }
+
+  #totals(): Record<string, number> {
+    const { publishes, commits, seals, powerLosses } = this.#oracle
+    for (const [, kind] of this.#world.faults.injected) this.#count(`fault ${kind}`)
+    return {
+      ...this.#counters,
+      ...this.#play.counters?.(),
+      lives: this.#lives,
+      events: this.#world.events,
+      publishes,
+      commits,
+      seals,
+      powerLosses,
+    }
+  }
+
+  #count(what: string): void {
+    this.#counters[what] = (this.#counters[what] ?? 0) + 1
+  }
+
+  #stuck(): string {
+    const { processes } = this.#world.host()
+    return processes
+      .map((process) => `${process.name}: ${JSON.stringify(this.#handles.get(process)?.waitingFor())}`)
+      .join('; ')
+  }
+
+  #heal(): void {
+    this.#healed = true
+    this.#world.heal()
+    this.#play.heal?.()
+  }
+
+  /** A supervisor that starts a process whenever it believes that none lives. */
+  #spawn(): void {
+    if (this.#refused || this.#ending || this.#ended !== undefined) return
+    this.#lives++
+    this.#alive++
+    const parallelism = 1 + this.#random.int(this.#config.parallelismMax)
+    const name = `p${this.#lives}`
+    const process = this.#world.spawn(name, (environment, self) => this.#main(environment, self, parallelism), {
+      log: this.#logger(name),
+      onEnd: (end, self) => this.#onEnd(end, self),
+      onPause: (self) => {
+        this.#count('pauses')
+        this.#world.at(1_500, () => {
+          if (!self.paused || this.#alive !== 1) return
+          this.#count('zombies')
+          this.#spawn()
+        })
+      },
+    })
+    if (this.#random.bool(this.#config.stopRate)) {
+      this.#world.at(this.#random.exponential(1_500), () => this.#stopSometime(process))
+    }
+  }
+
+  /** Counts what is only said, and passes it on when somebody traces. */
+  #logger(name: string): Logger {
+    const inner = this.#world.logger(name) ?? silentLogger
+    const counting = (bound: Logger): Logger => ({
+      debug: (fields, message) => bound.debug(fields, message),
+      info: (fields, message) => bound.info(fields, message),
+      warn: (fields, message) => {
+        if (message === 'no room; writing waits') this.#count('waits for room')
+        bound.warn(fields, message)
+      },
+      error: (fields, message) => bound.error(fields, message),
+      child: (fields) => counting(bound.child(fields)),
+    })
+    return counting(inner)
+  }
+
+  #stopSometime(process: SimProcess): void {
+    if (!process.alive || this.#ending || this.#healed) return
+    this.#count('stops')
+    this.#stop(process)
+  }
+
+  #stop(process: SimProcess): void {
+    this.#asked.add(process)
+    process.after(
+      0,
+      () =>
+        void this.#handles
+          .get(process)
+          ?.stop()
+          .catch(() => {}),
+    )
+  }
+
+  async #main(environment: Environment, process: SimProcess, parallelism: number): Promise<unknown> {
+    const { checkpointMs, timeoutMs, retained, inlineBytesMax, batchRecords, channelBatches } = this.#config
+    const { graph } = this.#play.compose({
+      process,
+      options: {
+        checkpoint: { dir: checkpoints, every: checkpointMs, timeout: timeoutMs, retained },
+        parallelism,
+        maxParallelism,
+        batchRecords,
+        channelBatches,
+        stopDeadline: '5m',
+        restart: { strategy: 'exponential', initial: 100, max: '2s' },
+      },
+    })
+    const { fs, digest, clock, random } = environment
+    const runner = new JobRunner({
+      graph,
+      environment,
+      store: new DirectoryCheckpointStore(
+        { directory: checkpoints, retained, inlineBytesMax },
+        { fs, digest, clock, random },
+      ),
+      restore: { restore: 'latest', allowRollback: false, renameState: {}, dropState: [], owner: process.name },
+      mark: noProgressMark,
+    })
+    this.#handles.set(process, runner)
+    runner.events$.subscribe((event) => {
+      this.#count(event.kind)
+      if (event.kind === 'checkpoint-completed' && this.#healed) this.#completedAfterHeal++
+      if (event.kind !== 'started' || event.restored === undefined) return
+      this.#count('restores')
+      if (this.#lastParallelism !== undefined && this.#lastParallelism !== parallelism) this.#count('rescales')
+      this.#lastParallelism = parallelism
+    })
+    return await runner.done
+  }
+
+  #onEnd(end: ProcessEnd, process: SimProcess): void {
+    this.#alive--
+    const fenced = end.kind === 'threw' && isMillraceError(end.error) && end.error.code === 'FENCED'
+    // The last one alive may be a zombie whose successor has ended: it learns so when it stops, and another one starts.
+    if (process === this.#stopped && fenced) this.#ending = false
+    else if (process === this.#stopped || (this.#play.endsByItself && hasFinished(end))) {
+      this.#ended ??= end
+      return
+    }
+    if (end.kind === 'threw') this.#judge(end.error, process)
+    if (this.#refused) return
+    if (this.#alive === 0) this.#world.at(100 + this.#random.exponential(300), () => this.#spawn())
+  }
+
+  /** Only refusals that a fault explains, and the loss of ownership, may end a process. */
+  #judge(error: Error, process: SimProcess): void {
+    const rot = this.#world.faults.injected.some(([, kind]) => kind === 'bitRot')
+    const code = isMillraceError(error) ? error.code : error.name
+    this.#count(`exit ${code}`)
+    if (code === 'FENCED' || (code === 'JOB_FAILED' && this.#asked.has(process))) return
+    if (rot && (code === 'CHECKPOINT_CORRUPT' || code === 'CHECKPOINT_NEWER')) {
+      this.#refused = true
+      return
+    }
+    this.#world.violate(`the job died: ${error.stack ?? error.message}`)
+  }
+
+  #finished(): boolean {
+    const { endsByItself } = this.#play
+    // Zombies of a job that ended by itself wake up and must do no harm.
+    if (this.#ended !== undefined) return !endsByItself || this.#alive === 0
+    if (endsByItself || !this.#healed || this.#ending || this.#world.events % 16 !== 0) return false
+    if (!this.#play.written() || !this.#oracle.complete) return false
+    const [process, ...others] = this.#world.host().processes
+    if (process === undefined || others.length > 0 || this.#completedAfterHeal < 1) return false
+    this.#ending = true
+    this.#stopped = process
+    this.#stop(process)
+    return false
+  }
+
+  #checkEnd(): void {
+    const world = this.#world
+    const end = this.#ended
+    if (end?.kind !== 'returned') {
+      world.violate(`L3: the stop ended with ${JSON.stringify(end)}`)
+      return
+    }
+    if (!this.#oracle.complete) {
+      world.violate(`S1: lines were lost: ${this.#oracle.progress}`)
+      return
+    }
+    this.#oracle.checkOrder()
+    const { disk } = world.host()
+    const staged = disk.files('out').find(({ path }) => path.includes('/.ip-'))
+    if (staged !== undefined && this.#counters['zombies'] === undefined) {
+      world.violate(`S11: ${staged.path} is left after a clean end`)
+      return
+    }
+    const published = disk.files(checkpoints).filter(({ path }) => /\/ck-\d+$/.test(path))
+    if (published.length > this.#config.retained + 1) {
+      world.violate(`S11: ${published.length} checkpoints are kept`)
+      return
+    }
+    const uses = world.tripwireUses
+    if (uses.length > 0) {
+      world.violate(`S14: global time or chance was used: ${JSON.stringify(uses[0])}`)
+      return
+    }
+  }
+}
+
+const hasFinished = (end: ProcessEnd): boolean =>
+  end.kind === 'returned' &&
+  typeof end.value === 'object' &&
+  end.value !== null &&
+  'outcome' in end.value &&
+  end.value.outcome === 'finished'
