@@ -27,9 +27,10 @@ export interface Display {
   failed(failure: Failure): void
 }
 
-interface Terminal {
-  readonly isTTY?: boolean
-  readonly columns?: number
+/** What of a stream a display uses. */
+export interface Terminal {
+  readonly isTTY?: boolean | undefined
+  readonly columns?: number | undefined
   write(text: string): unknown
 }
 

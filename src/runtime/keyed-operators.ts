@@ -97,12 +97,13 @@ class KeyedContext implements ProcessContext<unknown> {
     return this.#now()
   }
 
-  setTimer(atMs: number): void {
+  // Not methods: the context is usually taken apart in the parameter list.
+  readonly setTimer = (atMs: number): void => {
     if (!Number.isFinite(atMs)) throw new RangeError(`setTimer: ${atMs} is not a time in milliseconds`)
     this.#store.setTimer(this.#selected(), atMs)
   }
 
-  deleteTimer(atMs: number): void {
+  readonly deleteTimer = (atMs: number): void => {
     this.#store.deleteTimer(this.#selected(), atMs)
   }
 }
@@ -192,10 +193,11 @@ export class ProcessOperator implements Operator {
       this.#store.touchEntry(owner, keyGroupOf(hash, this.#store.maxParallelism))
       this.#store.deleteTimer(owner, at)
       const { timer } = this.#functions
-      if (timer === undefined) continue
-      const wait = this.#call(owner, builder, 0, noBatch, () => timer(at, this.#keyed as never))
-      if (wait !== undefined) await wait
-      this.#select(undefined)
+      if (timer !== undefined) {
+        const wait = this.#call(owner, builder, 0, noBatch, () => timer(at, this.#keyed as never))
+        if (wait !== undefined) await wait
+        this.#select(undefined)
+      }
       this.#store.dropIfEmpty(owner, hash)
     }
     const wait = builder.flush()

@@ -129,8 +129,8 @@ export class KeyedSnapshot {
     } as const
     let part: PartWriter | undefined
     let sliceStart = clock.monoMs()
+    let sinceCheck = 0
     for (let group = this.#store.first; group <= this.#store.last && this.#left > 0; group++) {
-      let sinceCheck = 0
       for (const entry of this.#store.group(group).values()) {
         if (entry.snapshot !== this.#number) this.#take(entry, group)
         if (++sinceCheck < 256) continue

@@ -70,7 +70,7 @@ export class KeyedStateStore {
       return known
     }
     const entry: Entry = {
-      key,
+      key: ownKey(key),
       values: new Array(this.declarations.length).fill(undefined),
       timers: noTimers,
       snapshot: this.snapshotNumber,
@@ -116,3 +116,9 @@ export class KeyedStateStore {
 }
 
 const noTimers: readonly number[] = []
+
+/** Bytes belong to the batch they came in: the state keeps a copy. */
+const ownKey = (key: Key): Key => {
+  if (typeof key !== 'object') return key
+  return key instanceof Uint8Array ? new Uint8Array(key) : key.map(ownKey)
+}

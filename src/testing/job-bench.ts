@@ -54,12 +54,15 @@ export class JobBench {
   }
 
   /** Starts a process that runs `job`, or the job made for the process. The job's checkpoint directory lies on the disk. */
-  start(job: Job | ((environment: Environment) => Job), restore: Partial<RestoreOptions> = {}): BenchRun {
+  start(
+    job: Job | ((environment: Environment, process: SimProcess) => Job),
+    restore: Partial<RestoreOptions> = {},
+  ): BenchRun {
     const events: JobEvent[] = []
     let handle: JobHandle | undefined
     const name = `run-${++this.#runs}`
-    const process = this.world.spawn(name, async (environment) => {
-      const { graph } = typeof job === 'function' ? job(environment) : job
+    const process = this.world.spawn(name, async (environment, self) => {
+      const { graph } = typeof job === 'function' ? job(environment, self) : job
       const { checkpoint } = graph.settings
       const { fs, digest, clock, random } = environment
       const store =

@@ -71,7 +71,7 @@ const inputFiles = async (directory: string): Promise<string[]> => {
 const compare = async (files: readonly string[], out: string, claimed: unknown, problems: Problems): Promise<void> => {
   const linesOf = async (paths: readonly string[], terminator: RegExp): Promise<string[]> => {
     const texts = await Promise.all(paths.map((path) => readFile(path, 'latin1')))
-    return texts.flatMap((text) => text.replace(/\n$/, '').split(terminator)).sort()
+    return texts.flatMap((text) => text.replace(/\r?\n$/, '').split(terminator)).sort()
   }
   const parts = (await readdir(out)).filter((name) => name.startsWith('part-')).map((name) => join(out, name))
   const input = await linesOf(files, /\r?\n/)

@@ -6,7 +6,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { isMillraceError, type Job, type JobHandle, job, run, valueState } from 'millrace'
 import { fileSink, filesSource } from 'millrace/files'
 import { arraySource, collectSink, printSink } from 'millrace/memory'
-import { type MemoryEnvironment, memoryEnvironment, SeededRandom } from 'millrace/testing'
+import { type MemoryEnvironment, memoryEnvironment } from 'millrace/testing'
 
 interface Visit {
   readonly path: string
@@ -50,7 +50,7 @@ export const small = (): readonly number[] => {
   return sink.records
 }
 
-export const testKit = (): MemoryEnvironment => memoryEnvironment({ random: new SeededRandom(1) })
+export const testKit = (): MemoryEnvironment => memoryEnvironment({ seed: 1 })
 
 // A job that promises exactly-once takes no sink that cannot give it.
 job('promise', { checkpoint: { every: '5s', dir: './checkpoints' } }, (flow) =>

@@ -1,15 +1,19 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { type BatchRequest, type BatchResult, runBatch } from './batch.ts'
+import { replay } from './corpus.ts'
+import type { Reproduction } from './reproduction.ts'
 import { runSweepPart, type SweepRequest, type SweepResult } from './sweep.ts'
 
 /** What a child process is asked for. The simulator's traps for global time are process-wide: one world per process. */
 export type Task =
   | { readonly kind: 'batch'; readonly request: BatchRequest }
   | { readonly kind: 'sweep'; readonly request: SweepRequest }
+  | { readonly kind: 'replay'; readonly request: Reproduction }
 
 export type Answer =
   | { readonly kind: 'batch'; readonly result: BatchResult }
   | { readonly kind: 'sweep'; readonly result: SweepResult }
+  | { readonly kind: 'replay'; readonly violation: string | undefined }
   | { readonly kind: 'broken'; readonly message: string }
 
 export const childFlag = '--child'
@@ -17,6 +21,7 @@ export const childFlag = '--child'
 const answerTo = async (task: Task): Promise<Answer> => {
   try {
     if (task.kind === 'batch') return { kind: 'batch', result: await runBatch(task.request) }
+    if (task.kind === 'replay') return { kind: 'replay', violation: await replay(task.request) }
     return { kind: 'sweep', result: await runSweepPart(task.request) }
   } catch (thrown) {
     return { kind: 'broken', message: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }

@@ -1,4 +1,3 @@
-import type { Logger } from '../../src/core/index.ts'
 import type { Job, JobOptions } from '../../src/job/index.ts'
 import { type FaultKind, SeededRandom, type SimProcess, swarmFaultRates, type World } from '../../src/testing/index.ts'
 import type { OutputTruth, StateTruth } from './oracle.ts'
@@ -49,13 +48,14 @@ export interface Play {
   readonly endsByItself: boolean
   readonly heal?: (() => void) | undefined
   readonly counters?: (() => Readonly<Record<string, number>>) | undefined
-  readonly logger?: ((inner: Logger) => Logger) | undefined
 }
 
 export interface Scenario {
   readonly name: string
   /** Counters of which none may be zero over a batch of 300 seeds. */
   readonly required: readonly string[]
+  /** Faults that are no part of it. */
+  readonly without: readonly FaultKind[]
   readonly draw: (seed: number) => BaseConfig
   /** A fixed, small configuration for the exhaustive sweep. */
   readonly smallest: BaseConfig
@@ -66,15 +66,19 @@ export interface Scenario {
 export const defineScenario = <Config extends BaseConfig>(scenario: {
   readonly name: string
   readonly required: readonly string[]
+  readonly without?: readonly FaultKind[]
   readonly draw: (random: SeededRandom, base: BaseConfig) => Config
   readonly smallest: Config
   readonly open: (config: Config, stage: Stage) => Play
 }): Scenario => ({
   name: scenario.name,
   required: [...alwaysRequired, ...scenario.required],
+  without: scenario.without ?? [],
   draw: (seed) => {
     const random = new SeededRandom(seed).fork('config')
-    return scenario.draw(random, drawBase(random))
+    const { rates, ...config } = scenario.draw(random, drawBase(random))
+    const kept = Object.entries(rates).filter(([kind]) => !scenario.without?.includes(kind as FaultKind))
+    return { ...config, rates: Object.fromEntries(kept) }
   },
   smallest: scenario.smallest,
   open: (config, stage) => scenario.open(config as Config, stage),

@@ -29,7 +29,8 @@ export const sweepPlans = async (scenario: Scenario): Promise<FaultPlan[]> => {
   const base = await runTrial(scenario, sweepSeed, { config: scenario.smallest, plan: [], recordSites: true })
   if (base.violation !== undefined) throw new Error(`${scenario.name} fails without any fault: ${base.violation}`)
   // After the healing no fault happens.
-  const plans = singleFaultPlans(base.sites, sweptKinds)
+  const kinds = sweptKinds.filter((kind) => !scenario.without.includes(kind))
+  const plans = singleFaultPlans(base.sites, kinds)
   return [...plans].filter(([fault]) => fault?.[1] !== 'bitRot' || base.sites[fault[0]]?.path.startsWith('ck/'))
 }
 

@@ -42,7 +42,10 @@ export interface FilesSourceOptions {
   readonly start?: 'earliest' | 'latest' | undefined
   /** Tail only: how often to look for new, renamed and removed files. 10 ms to 1 d, default 5 s. */
   readonly discoveryInterval?: Duration | undefined
-  /** Tail only: how often to look whether a file has grown. 1 ms to 1 d, default 250 ms. */
+  /**
+   * Tail only: how often to look whether a file has grown. One that was quiet for long is looked at less often: after an
+   * eighth of that time, up to `discoveryInterval`. 1 ms to 1 d, default 250 ms.
+   */
   readonly pollInterval?: Duration | undefined
   /**
    * Tail only: how long a file that lost its name is still watched after it last changed, for a program that goes on

@@ -24,7 +24,8 @@ export interface FileReaderPorts {
 
 /** Where the enumerator says a file is. */
 interface Place {
-  readonly path: string
+  /** Where it was last; undefined when the enumerator never said. */
+  readonly path: string | undefined
   /** Since when it has no watched name, on the monotonic clock. */
   readonly goneMs: number | undefined
 }
@@ -37,6 +38,9 @@ interface RestingFile {
   readonly look: Look
   readonly changedMs: number
 }
+
+/** A file that was quiet for 8 s is looked at after 1 s. */
+const quietShare = 1 / 8
 
 /** Reads files block by block. Keeps them open between fetches, so that a file stays readable when its name is gone. */
 export class FileSplitReader implements SplitReader<Line, FileSplit> {
@@ -71,7 +75,7 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
     if (path !== null) this.#places.set(splitId, { path, goneMs: undefined })
     else if (known?.goneMs === undefined) {
       const last = known?.path ?? this.#cursors.get(splitId)?.path
-      this.#places.set(splitId, { path: last ?? '', goneMs: this.#ports.clock.monoMs() })
+      this.#places.set(splitId, { path: last, goneMs: this.#ports.clock.monoMs() })
     }
   }
 
@@ -122,7 +126,9 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
   async #fetchTail(split: FileSplit, signal: AbortSignal): Promise<FetchedLines> {
     const { pollMs, rotateWaitMs } = this.#settings
     const rest = this.#restOf(split)
-    if (rest !== undefined && (await this.#isUnchanged(rest, split))) return fetchedNothing(split, pollMs)
+    if (rest !== undefined && (await this.#isUnchanged(rest, split))) {
+      return fetchedNothing(split, this.#quietWaitMs(split, rest.changedMs))
+    }
     const cursor = await this.#cursorOf(split)
     if (cursor === 'missing') return this.#missing(split, rest)
     if (cursor.generation !== split.generation) return fetchedNothing(this.#seen(nextGeneration(split), cursor), 0)
@@ -139,16 +145,23 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
     const seen = this.#seen(split, cursor)
     if (look.kind === 'nothing') {
       await this.#restIfCrowded(split, cursor)
-      return fetchedNothing(seen, pollMs)
+      return fetchedNothing(seen, this.#quietWaitMs(split, cursor.changedMs))
     }
     const end = { ...seen, position: look.block.next }
     if (look.kind === 'last') return new FetchedLines(look.block, { ...end, state: 'finished' }, 0)
     return new FetchedLines(look.block, end, look.block.atEnd ? pollMs : 0)
   }
 
+  /** The longer a file was quiet, the later the next look at it: most of many files are. */
+  #quietWaitMs(split: FileSplit, changedMs: number): number {
+    const { pollMs, discoveryMs } = this.#settings
+    if (this.#places.get(split.splitId)?.goneMs !== undefined) return pollMs
+    const quietMs = this.#ports.clock.monoMs() - changedMs
+    return Math.max(pollMs, Math.min(quietMs * quietShare, discoveryMs))
+  }
+
   #pathOf(split: FileSplit): string {
-    const path = this.#places.get(split.splitId)?.path
-    return path === undefined || path === '' ? split.path : path
+    return this.#places.get(split.splitId)?.path ?? split.path
   }
 
   /** The split with what is known of its file now. */

@@ -1,8 +1,11 @@
 import type { Scenario } from '../play.ts'
+import { diskFull } from './disk-full.ts'
+import { filesBounded } from './files-bounded.ts'
 import { sharded } from './sharded.ts'
+import { steps } from './steps.ts'
 
 /** All scenarios. Seeds are dealt over them in turn. */
-export const scenarios: readonly Scenario[] = [sharded]
+export const scenarios: readonly Scenario[] = [sharded, filesBounded, steps, diskFull]
 
 /** @throws Error naming those there are. */
 export const scenarioNamed = (name: string): Scenario => {

@@ -235,12 +235,12 @@ describe('a tailing files source', () => {
   })
 
   it('reads nothing of files that do not change', async () => {
-    const { environment } = diskWith({ 'a.log': 'a1\na2' })
+    const { environment } = diskWith({ 'a.log': 'a1\na2', 'b.gz': gzipSync('b1\nb2') })
     let reads = 0
     const fs = interruptedFileSystem(environment.fs, ({ name }) => {
       if (name === 'read') reads++
     })
-    const driver = driverOf({ ...environment, fs }, tail('a.log'))
+    const driver = driverOf({ ...environment, fs }, tail(['a.log', 'b.gz']))
     await driver.start()
     await driver.run(500)
     const before = reads

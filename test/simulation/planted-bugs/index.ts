@@ -1,0 +1,9 @@
+import { checkpointBugs } from './checkpoint-bugs.ts'
+import { commitBugs } from './commit-bugs.ts'
+import type { PlantedBug } from './planted-bug.ts'
+import { sinkBugs } from './sink-bugs.ts'
+import { stateBugs } from './state-bugs.ts'
+
+export type { PlantedBug } from './planted-bug.ts'
+
+export const plantedBugs: readonly PlantedBug[] = [...checkpointBugs, ...commitBugs, ...sinkBugs, ...stateBugs]
