@@ -8,6 +8,7 @@ import {
   type Environment,
   type Logger,
   type OptionFieldsOf,
+  OptionsError,
   optional,
   parseDuration,
   textListField,
@@ -44,7 +45,13 @@ export interface RunOptions {
   readonly watchdog?: Duration | undefined
 }
 
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isLogger = (value: unknown): boolean =>
+  isObject(value) && ['debug', 'info', 'warn', 'error', 'child'].every((name) => typeof value[name] === 'function')
+
+const isJob = (value: unknown): boolean => isObject(value) && isObject(value['graph'])
 
 const fields: OptionFieldsOf<RunOptions> = {
   restore: optional(
@@ -53,9 +60,14 @@ const fields: OptionFieldsOf<RunOptions> = {
     ),
   ),
   allowRollback: optional(booleanField()),
-  renameState: optional(checkedField('an object of old names to new names', isObject)),
+  renameState: optional(
+    checkedField(
+      'an object of old names to new names',
+      (value) => isObject(value) && Object.values(value).every((name) => typeof name === 'string' && name !== ''),
+    ),
+  ),
   dropState: optional(textListField('a list of operator names')),
-  logger: optional(checkedField('a logger with debug, info, warn, error and child', isObject)),
+  logger: optional(checkedField('a logger with debug, info, warn, error and child', isLogger)),
   signal: optional(checkedField('an AbortSignal', (value) => value instanceof AbortSignal)),
   handleSignals: optional(booleanField()),
   watchdog: optional(durationField({ minMs: 100 })),
@@ -67,6 +79,12 @@ const fields: OptionFieldsOf<RunOptions> = {
  */
 export const run = (job: Job, options: RunOptions = {}): JobHandle => {
   checkOptions<RunOptions>('run', fields, options)
+  if (!isJob(job)) {
+    throw new OptionsError('OPTIONS_INVALID', {
+      message: 'run: its first argument must be a job',
+      fix: "write run(job('name', options, (flow) => { … }))",
+    })
+  }
   const environment = nodeEnvironment({ log: options.logger })
   const watchdog = watch(options, environment)
   const runner = new JobRunner({

@@ -2,7 +2,6 @@ import {
   type ByteSize,
   byteSizeField,
   checkedField,
-  checkOptions,
   type DeadLetter,
   type Duration,
   durationField,
@@ -11,8 +10,10 @@ import {
   nestedField,
   numberField,
   type OptionFieldsOf,
+  OptionsError,
   oneOfField,
   optional,
+  optionProblems,
   parseByteSize,
   parseDuration,
   required,
@@ -95,31 +96,45 @@ const checkpointFields: OptionFieldsOf<CheckpointOptions> = {
   retained: optional(integerField(2, 1000)),
 }
 
-/** Every restart option of any strategy; which belong together is checked after. */
-interface AnyRestart {
-  readonly strategy: string
-  readonly attempts?: number | undefined
-  readonly failures?: number | undefined
-  readonly delay?: Duration | undefined
-  readonly window?: Duration | undefined
-  readonly initial?: Duration | undefined
-  readonly max?: Duration | undefined
-  readonly multiplier?: number | undefined
-  readonly jitter?: number | undefined
-  readonly resetAfter?: Duration | undefined
+type StrategyOptions<S extends string> = Extract<RestartOptions, { readonly strategy: S }>
+
+const strategyField = required(oneOfField('fixed', 'rate', 'exponential'))
+
+/** What belongs to which strategy. */
+const restartFields = {
+  fixed: {
+    strategy: strategyField,
+    attempts: required(integerField(0, 1_000_000)),
+    delay: optional(durationField()),
+  } satisfies OptionFieldsOf<StrategyOptions<'fixed'>>,
+  rate: {
+    strategy: strategyField,
+    failures: required(integerField(0, 1_000_000)),
+    window: required(durationField({ minMs: 1 })),
+    delay: optional(durationField()),
+  } satisfies OptionFieldsOf<StrategyOptions<'rate'>>,
+  exponential: {
+    strategy: strategyField,
+    initial: optional(durationField()),
+    max: optional(durationField()),
+    multiplier: optional(numberField(1, 100)),
+    jitter: optional(numberField(0, 1)),
+    resetAfter: optional(durationField()),
+  } satisfies OptionFieldsOf<StrategyOptions<'exponential'>>,
 }
 
-const restartFields: OptionFieldsOf<AnyRestart> = {
-  strategy: required(oneOfField('fixed', 'rate', 'exponential')),
-  attempts: optional(integerField(0, 1_000_000)),
-  failures: optional(integerField(0, 1_000_000)),
-  delay: optional(durationField()),
-  window: optional(durationField({ minMs: 1 })),
-  initial: optional(durationField()),
-  max: optional(durationField()),
-  multiplier: optional(numberField(1, 100)),
-  jitter: optional(numberField(0, 1)),
-  resetAfter: optional(durationField()),
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Whatever is no object is refused by the field itself. */
+const restartProblems = (options: unknown): string[] => {
+  const given = isObject(options) ? options['restart'] : undefined
+  if (!isObject(given)) return []
+  const { strategy } = given
+  if (strategy === 'fixed' || strategy === 'rate' || strategy === 'exponential') {
+    return optionProblems(restartFields[strategy], given, 'restart')
+  }
+  return optionProblems({ strategy: strategyField }, { strategy }, 'restart')
 }
 
 const isSink = (value: unknown): boolean =>
@@ -131,7 +146,7 @@ const fields: OptionFieldsOf<JobOptions> = {
   parallelism: optional(integerField(1, 1024)),
   maxParallelism: optional(integerField(1, 32_768)),
   restart: optional(
-    checkedField("'none' or an object with a strategy", (value) => value === 'none' || typeof value === 'object'),
+    checkedField("'none' or an object with a strategy", (value) => value === 'none' || isObject(value)),
   ),
   stopDeadline: optional(durationField({ minMs: 1 })),
   deadLetter: optional(checkedField('a sink', isSink)),
@@ -148,14 +163,17 @@ const fields: OptionFieldsOf<JobOptions> = {
  * @throws OptionsError `OPTIONS_INVALID` naming every problem at once.
  */
 export const resolveJobOptions = (name: string, options: JobOptions): JobSettings => {
-  checkOptions<JobOptions>(`job '${name}'`, fields, options)
+  const problems = [...optionProblems(fields, options), ...restartProblems(options)]
+  if (problems.length > 0) {
+    throw new OptionsError('OPTIONS_INVALID', { message: `job '${name}': ${problems.join('; ')}` })
+  }
   const checkpoint = resolveCheckpoint(options.checkpoint)
   return Object.freeze({
     guarantee: options.guarantee ?? (checkpoint === undefined ? 'best-effort' : 'exactly-once'),
     checkpoint,
     parallelism: options.parallelism ?? 1,
     maxParallelism: options.maxParallelism ?? 128,
-    restart: resolveRestart(name, options.restart, checkpoint !== undefined),
+    restart: resolveRestart(options.restart, checkpoint !== undefined),
     stopDeadlineMs: parseDuration(options.stopDeadline ?? '30s'),
     batchRecordsMax: options.batchRecords ?? 512,
     batchBytesMax: parseByteSize(options.batchBytes ?? '64KiB'),
@@ -178,10 +196,9 @@ const resolveCheckpoint = (options: CheckpointOptions | undefined): CheckpointSe
   })
 }
 
-const resolveRestart = (name: string, given: RestartOptions | undefined, checkpoints: boolean): RestartSettings => {
+const resolveRestart = (given: RestartOptions | undefined, checkpoints: boolean): RestartSettings => {
   if (given === 'none' || (given === undefined && !checkpoints)) return { kind: 'none' }
-  if (given === undefined) return resolveRestart(name, { strategy: 'exponential' }, checkpoints)
-  checkOptions<AnyRestart>(`job '${name}', restart`, restartFields, given)
+  if (given === undefined) return resolveRestart({ strategy: 'exponential' }, checkpoints)
   switch (given.strategy) {
     case 'fixed':
       return { kind: 'fixed', attempts: given.attempts, delayMs: parseDuration(given.delay ?? '1s') }

@@ -2,6 +2,7 @@ import { type AtLeast, type DeadLetter, type Guarantee, JobGraphError } from '..
 import { type JobGraph, validateGraph } from '../runtime/index.ts'
 import type { Sink } from '../sink/index.ts'
 import type { Source } from '../source/index.ts'
+import { requireConnector } from './arguments.ts'
 import { type Explanation, explainGraph } from './explain.ts'
 import { forward, GraphBuilder } from './graph-builder.ts'
 import { type JobOptions, resolveJobOptions } from './job-options.ts'
@@ -73,6 +74,7 @@ export function job(
   const builder = new GraphBuilder(name)
   const flow: Flow<Wiring> = {
     from: (sourceName, source, sourceOptions = {}) => {
+      requireConnector('source', sourceName, source)
       const node = builder.add({ kind: 'source', name: sourceName, source, ...sourceOptions })
       return new Stream(builder, { node, output: 'main', partitioning: forward })
     },

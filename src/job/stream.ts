@@ -28,6 +28,7 @@ import {
   splitOperator,
 } from '../runtime/index.ts'
 import type { Sink } from '../sink/index.ts'
+import { requireConnector, requireFunction, requireSchema } from './arguments.ts'
 import { forward, type GraphBuilder, type StreamOrigin } from './graph-builder.ts'
 
 export interface StepOptions {
@@ -109,6 +110,7 @@ export class Stream<T, W extends Wiring = Wiring> {
   /** Each record through a function. A promise is refused: see `mapAsync`. */
   map<R>(fn: (record: T) => R, options: StepOptions = {}): Stream<R, W> {
     checkOptions<StepOptions>('map', nameFields, options)
+    requireFunction('map', fn)
     return this.#step('map', options, (context) => mapOperator(context, fn as (record: unknown) => unknown))
   }
 
@@ -117,12 +119,14 @@ export class Stream<T, W extends Wiring = Wiring> {
   filter(fn: (record: T) => unknown, options?: StepOptions): Stream<T, W>
   filter(fn: (record: T) => unknown, options: StepOptions = {}): Stream<T, W> {
     checkOptions<StepOptions>('filter', nameFields, options)
+    requireFunction('filter', fn)
     return this.#step('filter', options, (context) => filterOperator(context, fn as (record: unknown) => unknown))
   }
 
   /** Any number of records for each one; an iterable is drawn on as there is room for its records. */
   flatMap<R>(fn: (record: T) => Iterable<R>, options: StepOptions = {}): Stream<R, W> {
     checkOptions<StepOptions>('flatMap', nameFields, options)
+    requireFunction('flatMap', fn)
     return this.#step('flatMap', options, (context) =>
       flatMapOperator(context, fn as (record: unknown) => Iterable<unknown>),
     )
@@ -138,6 +142,7 @@ export class Stream<T, W extends Wiring = Wiring> {
     fn: (record: T, signal: AbortSignal) => PromiseLike<R>,
   ): Stream<R, W> {
     checkOptions<MapAsyncOptions>(`mapAsync '${name}'`, mapAsyncFields, options)
+    requireFunction(`mapAsync '${name}'`, fn)
     const { concurrency = 16 } = options
     return this.#step('mapAsync', { name }, (context) =>
       mapAsyncOperator(context, { concurrency }, fn as (record: unknown, signal: AbortSignal) => PromiseLike<unknown>),
@@ -153,6 +158,7 @@ export class Stream<T, W extends Wiring = Wiring> {
     options: ParseOptions<W> = {},
   ): Stream<StandardSchemaV1.InferOutput<S>, W> {
     checkOptions<ParseOptions<Wiring<Guarantee, true>>>('parse', parseFields, options)
+    requireSchema('parse', schema)
     const { onInvalid = 'fail', invalidInRowMax = 1000 } = options
     const stream = this.#step<StandardSchemaV1.InferOutput<S>>('parse', options, (context) =>
       parseOperator(context, schema, { onInvalid, invalidInRowMax }),
@@ -163,6 +169,7 @@ export class Stream<T, W extends Wiring = Wiring> {
 
   /** All records with the same key to the same subtask, where state is kept for the key. */
   keyBy<K extends Key>(fn: (record: T) => K): KeyedStream<T, K, W> {
+    requireFunction('keyBy', fn)
     const keyOf = fn as (record: unknown) => Key
     return new KeyedStream(this.#builder, { ...this.#origin, partitioning: { kind: 'key', keyOf } })
   }
@@ -206,6 +213,7 @@ export class Stream<T, W extends Wiring = Wiring> {
       })
     }
     const tests = Object.entries(branches) as [string, (record: unknown) => unknown][]
+    for (const [name, test] of tests) requireFunction(`branch '${name}' of split`, test)
     const stream = this.#step<T>('split', options, (context) => splitOperator(context, tests))
     const branch = (output: string): Stream<T, W> =>
       new Stream(this.#builder, { node: stream.#origin.node, output, partitioning: forward })
@@ -233,6 +241,7 @@ export class Stream<T, W extends Wiring = Wiring> {
     d: OperatorFunction<C, E>,
   ): Stream<E, W>
   rx(name: string, ...operators: readonly OperatorFunction<never, unknown>[]): Stream<unknown, W> {
+    for (const operator of operators) requireFunction(`rx '${name}'`, operator)
     const segment = (input: Observable<unknown>): Observable<unknown> =>
       operators.reduce((source, operator) => operator(source as Observable<never>), input)
     return this.#step('rx', { name }, (context) => rxOperator(context, segment))
@@ -241,6 +250,7 @@ export class Stream<T, W extends Wiring = Wiring> {
   /** Ends the stream in a sink. The name is the sink's operator uid. Gives the stream back, for more than one sink. */
   to(name: string, sink: Sink<T, AtLeast<W['guarantee']>>, options: ParallelOptions = {}): this {
     checkOptions<ParallelOptions>(`to '${name}'`, parallelFields, options)
+    requireConnector('sink', name, sink)
     this.#builder.add({ kind: 'sink', name, sink: sink as Sink<never>, ...options }, this.#origin)
     return this
   }
@@ -291,6 +301,7 @@ export class KeyedStream<T, K extends Key, W extends Wiring<Guarantee, boolean> 
     fn: (accumulator: A, record: T, key: K) => A,
     options: ParallelOptions = {},
   ): Stream<A, W> {
+    requireFunction(`reduce '${name}'`, fn)
     const begin = typeof initial === 'function' ? (initial as (key: Key) => unknown) : () => initial
     const fold = fn as (accumulator: unknown, record: unknown, key: Key) => unknown
     return this.#keyed(name, 'reduce', [{ name: 'value', kind: 'value' }], options, (context, store) =>
@@ -305,6 +316,8 @@ export class KeyedStream<T, K extends Key, W extends Wiring<Guarantee, boolean> 
     options: ParallelOptions = {},
   ): Stream<R, W> {
     const { state, each, timer } = definition
+    requireFunction(`process '${name}'`, each)
+    if (timer !== undefined) requireFunction(`the timer of process '${name}'`, timer)
     const states = Object.entries(state).map(([stateName, { kind }]): StateDeclaration => ({ name: stateName, kind }))
     if (states.length === 0) {
       throw new JobGraphError('JOB_GRAPH_INVALID', {

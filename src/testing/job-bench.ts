@@ -60,6 +60,11 @@ export class JobBench {
   ): BenchRun {
     const events: JobEvent[] = []
     let handle: JobHandle | undefined
+    let asked: { readonly drain?: boolean } | undefined
+    const askToStop = (): void => {
+      // How it ended is in `end`.
+      if (asked !== undefined) handle?.stop(asked).catch(() => {})
+    }
     const name = `run-${++this.#runs}`
     const process = this.world.spawn(name, async (environment, self) => {
       const { graph } = typeof job === 'function' ? job(environment, self) : job
@@ -81,6 +86,7 @@ export class JobBench {
       })
       handle = runner
       runner.events$.subscribe((event) => events.push(event))
+      askToStop()
       return await runner.done
     })
     return {
@@ -96,11 +102,9 @@ export class JobBench {
         return events.filter((event) => event.kind === 'checkpoint-completed').length
       },
       kill: () => process.kill(),
-      stop: (options) => {
-        process.after(0, () => {
-          // How it ended is in `end`.
-          handle?.stop(options).catch(() => {})
-        })
+      stop: (options = {}) => {
+        asked = options
+        process.after(0, askToStop)
       },
       get errorCode() {
         const { end } = process

@@ -30,13 +30,16 @@ export const runMainJob = async ({ directory, draws, tally, problems, log }: Mai
   const command = [process.execPath, program, '--once', '--rate', String(rate), ...files]
   log(`the main job on ${files.length} files, in ${directory}`)
   tally.incident('main job')
-  for (let kill = 0; kill < kills; kill++) {
+  for (let killed = 0, tries = 0; killed < kills && tries < 3 * kills; tries++) {
     const child = new MainJobChild(command, { cwd: directory })
-    await sleep(draws.between(150, 1_900))
+    await child.begun
+    await sleep(draws.between(0, 1_300))
     child.kill('SIGKILL')
     const end = await child.ended
-    if (end.signal === 'SIGKILL') tally.killed()
-    else problems.add(`the main job ended by itself before kill ${kill + 1}: ${child.lastLine} ${child.stderr}`)
+    if (end.signal === 'SIGKILL') {
+      killed++
+      tally.killed()
+    } else if (end.code !== 0) problems.add(`the main job ended with ${end.code}: ${child.lastLine} ${child.stderr}`)
   }
   const child = new MainJobChild(command, { cwd: directory })
   const end = await child.endWithin(60_000)
@@ -51,9 +54,18 @@ export const runMainJob = async ({ directory, draws, tally, problems, log }: Mai
 
 class MainJobChild extends Child {
   lastLine = '{}'
+  #begin: () => void = () => {}
+  /** It has said something, or has ended. */
+  readonly begun: Promise<void> = Promise.race([
+    new Promise<void>((resolve) => {
+      this.#begin = resolve
+    }),
+    this.ended.then(() => {}),
+  ])
 
   override heard(line: string): void {
     this.lastLine = line
+    this.#begin()
   }
 }
 

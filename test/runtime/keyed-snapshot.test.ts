@@ -91,7 +91,10 @@ const someOperation: fc.Arbitrary<Operation> = fc.oneof(
 )
 
 const apply = (worker: Worker, key: Key, operation: Operation): void => {
-  if (operation.kind === 'timer') return worker.timer(key, operation.atMs, operation.on)
+  if (operation.kind === 'timer') {
+    worker.timer(key, operation.atMs, operation.on)
+    return
+  }
   worker.on(key, ({ total, seen, byName }) => {
     switch (operation.kind) {
       case 'value':

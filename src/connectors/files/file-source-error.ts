@@ -41,7 +41,8 @@ export const brokenGzip = (thrown: unknown, split: FileSplit, path: string): Sou
   return new SourceError('SOURCE_REFUSED', {
     message: `the file cannot be decompressed: ${cause.message}`,
     place: { path, split: split.splitId, position: String(split.position) },
-    fix: 'put a whole gzip file in its place, or take it out with exclude',
+    // The job has begun to read it: neither another file of the name nor exclude changes that.
+    fix: "remove the file and accept the loss with onMissing: 'skip', or put a whole one in its place and start afresh with restore: 'none'",
     cause,
   })
 }

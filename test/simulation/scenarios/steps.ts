@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { tap } from 'rxjs'
+import type { Observable } from 'rxjs'
 import { fileSink } from '../../../src/connectors/files/index.ts'
 import type { DeadLetter } from '../../../src/core/index.ts'
 import { type JobOptions, job } from '../../../src/job/index.ts'
@@ -63,10 +63,7 @@ const compose = (config: StepsConfig, stage: Stage, life: Life, source: ReturnTy
         return record
       })
     const { even, rest } = parsed.split({ even: ({ line }: Parsed) => indexOf(line) % 2 === 0 })
-    const dealt = even.rebalance().rx(
-      'same',
-      tap(() => count('through rx')),
-    )
+    const dealt = even.rebalance().rx('same', (input: Observable<Parsed>) => input)
     const looked = rest.mapAsync('look-up', { concurrency: 3 }, async (record) => {
       await clock.sleep(1 + random.int(20))
       sometimes()
