@@ -53,13 +53,17 @@ export const statefulOperators = ({ graph, parallelismOf }: ExecutionPlan): Rest
 
 /** Reads the checkpoint to start from and checks that the job fits it. */
 const restoreState = (options: StartOptions, session: CheckpointSession): StoredState => {
-  const { plan, restore } = options
+  const { plan, restore, environment } = options
   if (session.restored === undefined) return new StoredState(session, new Map())
   const planned = planRestore(session.restored, statefulOperators(plan), {
     maxParallelism: plan.graph.settings.maxParallelism,
     renameState: restore.renameState,
     dropState: restore.dropState.filter((name) => !name.includes('/')),
   })
+  const { fresh, dropped, unused } = planned
+  if (fresh.length > 0) environment.log.info({ steps: fresh }, 'steps start without state: the checkpoint has none')
+  if (dropped.length > 0) environment.log.warn({ steps: dropped }, 'state is given up, as dropState asks')
+  if (unused.length > 0) environment.log.warn({ why: unused }, 'renameState or dropState found nothing to do')
   return new StoredState(session, planned.operators)
 }
 

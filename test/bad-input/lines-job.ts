@@ -1,5 +1,10 @@
 import { expect } from 'vitest'
-import { type FileSinkOptions, type FilesSourceOptions, fileSink, filesSource } from '../../src/connectors/files/index.ts'
+import {
+  type FileSinkOptions,
+  type FilesSourceOptions,
+  fileSink,
+  filesSource,
+} from '../../src/connectors/files/index.ts'
 import { type Job, type JobOptions, job, type Stream } from '../../src/job/index.ts'
 import type { Machine } from './machine.ts'
 
@@ -23,7 +28,13 @@ export interface LinesJobParts {
 }
 
 /** Files to files, line by line, with many checkpoints on the way; it does not restart by itself. */
-export const linesJob = ({ name = 'lines', options, source, sink, steps = (lines) => lines }: LinesJobParts = {}): Job => {
+export const linesJob = ({
+  name = 'lines',
+  options,
+  source,
+  sink,
+  steps = (lines) => lines,
+}: LinesJobParts = {}): Job => {
   const common: JobOptions = {
     checkpoint: { dir: 'ck', every: '20ms' },
     restart: 'none',

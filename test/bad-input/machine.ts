@@ -13,7 +13,13 @@ import {
   type WritableFile,
 } from '../../src/core/index.ts'
 import type { Job } from '../../src/job/index.ts'
-import { type JobEvent, type JobHandle, JobRunner, noProgressMark, type RestoreOptions } from '../../src/runtime/index.ts'
+import {
+  type JobEvent,
+  type JobHandle,
+  JobRunner,
+  noProgressMark,
+  type RestoreOptions,
+} from '../../src/runtime/index.ts'
 import { type ProcessEnd, type SimDisk, World } from '../../src/testing/index.ts'
 
 export interface FileCall {
@@ -66,7 +72,13 @@ export class Machine {
             { directory: checkpoint.dir, retained: checkpoint.retained },
             { fs, digest, clock, random },
           )
-        const standard = { restore: 'latest', allowRollback: false, renameState: {}, dropState: [], owner: name } as const
+        const standard = {
+          restore: 'latest',
+          allowRollback: false,
+          renameState: {},
+          dropState: [],
+          owner: name,
+        } as const
         const options = { graph, environment, store, restore: { ...standard, ...restore }, mark: noProgressMark }
         const runner = new JobRunner(options)
         handle = runner

@@ -117,7 +117,9 @@ describe('an operator chain', () => {
     chain.notifyCheckpointComplete(id)
     chain.notifyCheckpointAborted(id)
     expect(heard).toEqual(
-      ['prepare 7 true', 'end', 'complete 7', 'aborted 7'].flatMap((what) => ['s0', 's1', 's2'].map((s) => `${s} ${what}`)),
+      ['prepare 7 true', 'end', 'complete 7', 'aborted 7'].flatMap((what) =>
+        ['s0', 's1', 's2'].map((s) => `${s} ${what}`),
+      ),
     )
   })
 

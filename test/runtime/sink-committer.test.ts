@@ -263,7 +263,10 @@ describe('a sink committer', () => {
     expect(await failureOf(() => committer.commitUpTo(id(1)))).toMatchObject({ message: 'connection reset' })
     outside.before = () => {}
     await committer.commitUpTo(id(2))
-    expect(outside.calls).toEqual([['a', 'b'], ['a', 'b']])
+    expect(outside.calls).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ])
     expect(outside.visible).toEqual(['a', 'b'])
   })
 
@@ -319,14 +322,14 @@ describe('a sink committer', () => {
 const someHistory = fc.array(
   fc.record({
     receipts: fc.nat(3),
-    fate: fc.constantFrom('completed', 'completed, not heard of', 'given up', 'completed, then a crash'),
+    fate: fc.constantFrom('completed', 'completed, not heard of', 'given up', 'crash', 'crash half way'),
     failures: fc.nat(2),
   }),
   { maxLength: 12 },
 )
 
 describe('the receipts of a sink', () => {
-  test('are each made visible once, in order, whatever is lost, given up, put off or crashes', async () => {
+  test('are each made visible once, checkpoint after checkpoint, whatever is lost, given up, put off or crashes', async () => {
     await fc.assert(
       fc.asyncProperty(someHistory, async (history) => {
         const visible: string[] = []
@@ -353,17 +356,29 @@ describe('the receipts of a sink', () => {
           const published = await stored(attempt.committer, at)
           if (fate === 'completed, not heard of') continue
           refusals = failures
-          if (fate === 'completed') {
-            await attempt.clock.advanceUntil(attempt.committer.commitUpTo(at))
-          } else {
+          if (fate === 'crash half way') {
+            const answer = attempt.outside.answer
+            let left = 1
+            attempt.outside.answer = (request) => {
+              if (left-- === 0) throw new Error('killed')
+              answer(request)
+            }
+            await attempt.clock.advanceUntil(
+              attempt.committer.commitUpTo(at).catch(() => {}),
+              100,
+            )
+          }
+          if (fate !== 'completed') {
             attempt = begin()
             attempt.committer.restore(published)
-            await attempt.clock.advanceUntil(attempt.committer.commitUpTo(at))
           }
+          await attempt.clock.advanceUntil(attempt.committer.commitUpTo(at))
           refusals = 0
         }
         await attempt.clock.advanceUntil(attempt.committer.commitUpTo(id(1_000)))
-        expect(visible).toEqual(staged)
+        expect([...visible].sort()).toEqual([...staged].sort())
+        const checkpoints = visible.map((receipt) => Number(receipt.split('.')[0]))
+        expect(checkpoints).toEqual([...checkpoints].sort((a, b) => a - b))
       }),
       { numRuns: 100 },
     )

@@ -26,6 +26,8 @@ export interface Stage {
   /** Everything the outside does is drawn from here. */
   readonly random: SeededRandom
   readonly count: (what: string) => void
+  /** Whether a reader of that output can see the line now. */
+  readonly sees: (dir: string, line: string) => boolean
 }
 
 /** What one process is started with. */

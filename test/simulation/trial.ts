@@ -83,6 +83,7 @@ class Trial {
       world: this.#world,
       random: this.#world.random.fork('outside'),
       count: (what) => this.#count(what),
+      sees: (dir, line) => this.#oracle.sees(dir, line),
     })
     const { outputs, state } = this.#play
     this.#oracle = new Oracle({ world: this.#world, disk: this.#world.host().disk, checkpoints, outputs, state })

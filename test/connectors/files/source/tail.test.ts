@@ -172,7 +172,7 @@ describe('a tailing files source', () => {
     expect(open).toBe(5)
     for (let index = 0; index < 20; index++) {
       other.append(`d/${index}.log`, `${index} again\n`)
-      await driver.run(300)
+      await driver.run(1_300)
       expect(open).toBeLessThanOrEqual(6)
     }
     other.unlink('d/3.log')
