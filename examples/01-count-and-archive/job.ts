@@ -41,13 +41,16 @@ export const countAndArchive = ({ paths, mode, out, checkpoints, parallelism, ra
       .keyBy(({ file, level }) => [file, level] as const)
       .process('count', {
         state: { count: valueState<Count>() },
-        each(line, context) {
-          const { lines, end } = context.state.count.get() ?? { lines: 0, end: 0 }
-          context.state.count.set({ ...line, lines: lines + 1, end: Math.max(end, line.end) })
-          context.setTimer(1000 * Math.ceil(context.nowMs / 1000))
+        each({ file, level, end }, { state, nowMs, setTimer }) {
+          const before = state.count.get()
+          state.count.set({ file, level, lines: (before?.lines ?? 0) + 1, end: Math.max(before?.end ?? 0, end) })
+          setTimer(1000 * Math.ceil(nowMs / 1000))
           return []
         },
-        timer: (_, { state }) => [state.count.get()].filter((count) => count !== undefined),
+        *timer(_, { state }) {
+          const count = state.count.get()
+          if (count !== undefined) yield count
+        },
       })
       .to('counts', fileSink({ dir: out, prefix: 'counts' }), { parallelism: 1 })
   })

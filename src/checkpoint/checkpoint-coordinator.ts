@@ -158,16 +158,22 @@ export class CheckpointCoordinator<Report> {
     const decision = this.#trigger.next(this.#periodic ? clock.monoMs() : Number.NEGATIVE_INFINITY)
     if (decision.kind === 'start') {
       const ask = decision.request.kind === 'periodic' ? undefined : decision.request.tag
-      this.#running = this.#run(ask).then(() => {
-        this.#trigger.ended(clock.monoMs())
-        this.#pump()
-      })
+      this.#running = this.#run(ask)
+        .catch((thrown: unknown) => {
+          // It could not even be begun.
+          ask?.reject(asError(thrown))
+          this.#o.fail(asError(thrown))
+        })
+        .then(() => {
+          this.#trigger.ended(clock.monoMs())
+          this.#pump()
+        })
     } else if (decision.kind === 'wait' && this.#periodic) {
       this.#cancelTimer = clock.timer(Math.max(1, decision.untilMs - clock.monoMs()), () => this.#pump())
     }
   }
 
-  /** One attempt from trigger to publication. Never rejects. */
+  /** One attempt from trigger to publication. Rejects only when it cannot even be begun. */
   async #run(ask: Ask | undefined): Promise<void> {
     const { session, clock, timeoutMs } = this.#o
     const startMs = clock.monoMs()
@@ -183,14 +189,18 @@ export class CheckpointCoordinator<Report> {
       }
       cancelTimeout = clock.timer(timeoutMs, () => resolve({ reason: 'expired', cause: this.#expired(id) }))
     })
+    let begun = false
     try {
       this.#o.target.begin(id, kind)
+      begun = true
       const outcome = await settled
       cancelTimeout()
       if (outcome.reason === undefined) await this.#publish(id, kind, startMs, ask)
       else await this.#giveUp(id, outcome.reason, outcome.cause ?? new Error(outcome.reason), ask)
     } catch (thrown) {
       await this.#giveUp(id, 'failed', asError(thrown), ask)
+      // An enumerator that cannot give its state is broken; trying again will not mend it (flink-semantics paper, D1 and D6).
+      if (!begun) this.#o.fail(asError(thrown))
     } finally {
       cancelTimeout()
       this.#attempt = undefined

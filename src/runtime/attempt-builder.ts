@@ -2,6 +2,7 @@ import { type Environment, type Metric, type MetricRegistry, readVersioned } fro
 import type { OpenSink } from '../sink/index.ts'
 import type { OpenSource } from '../source/index.ts'
 import { BoundedChannel } from './bounded-channel.ts'
+import { opening } from './connector-failure.ts'
 import type { Exchange, ExecutionPlan, Vertex } from './execution-plan.ts'
 import { InputGate } from './input-gate.ts'
 import type { GraphNode, KeyedNode, NodeId, SinkNode } from './job-graph.ts'
@@ -16,7 +17,7 @@ import { readerOperator, type SourceCoordinator } from './source-coordinator.ts'
 import { SourceInput } from './source-input.ts'
 import { decodeList } from './state-list.ts'
 import { stepContext } from './step-context.ts'
-import { stepFailure } from './step-failure.ts'
+import { keyFailure, stepFailure } from './step-failure.ts'
 import type { StoredState } from './stored-state.ts'
 import { Subtask, type SubtaskStatus, type SubtaskSupervisor } from './subtask.ts'
 
@@ -217,7 +218,7 @@ class SubtaskBuilder {
     if (exchange.kind === 'key' && partitioning.kind === 'key') {
       const place = { job: this.#o.plan.graph.name, step: node.name, subtask: this.#index }
       return keyWriter(channels, this.#o.plan.graph.settings.maxParallelism, partitioning.keyOf, (thrown, batch, at) =>
-        stepFailure(thrown, place, batch.origins, at),
+        keyFailure(thrown, place, batch.origins, at),
       )
     }
     const own = channels[this.#index]
@@ -257,18 +258,21 @@ class SubtaskBuilder {
     }
   }
 
-  #reader(id: NodeId, uid: string): Operator {
+  async #reader(id: NodeId, uid: string): Promise<Operator> {
     const running = this.#o.sources.get(id)
     if (running === undefined) throw new Error(`source ${uid} is not open`)
     const { source, coordinator } = running
     const subtask = this.#index
-    const reader = source.createReader({
-      subtask,
-      parallelism: this.#vertex.parallelism,
-      sendEventToEnumerator: (event) => coordinator.handleReaderEvent(subtask, event),
-      sendSplitRequest: () => coordinator.handleSplitRequest(subtask),
-    })
-    const input = new SourceInput(reader, (error) => this.#o.fail(stepFailure(error, { job: '', step: uid, subtask })))
+    const { name: job } = this.#o.plan.graph
+    const reader = await opening({ kind: 'source', job, step: uid, subtask }, 'createReader', () =>
+      source.createReader({
+        subtask,
+        parallelism: this.#vertex.parallelism,
+        sendEventToEnumerator: (event) => coordinator.handleReaderEvent(subtask, event),
+        sendSplitRequest: () => coordinator.handleSplitRequest(subtask),
+      }),
+    )
+    const input = new SourceInput(reader, (error) => this.#o.fail(stepFailure(error, { job, step: uid, subtask })))
     this.#input = input
     this.#start = () => reader.start()
     coordinator.attach(subtask, input)
@@ -294,14 +298,10 @@ class SubtaskBuilder {
     const sink = this.#o.sinks.get(node.id)
     if (sink === undefined) throw new Error(`sink ${node.name} is not open`)
     const states = sink.stateSerializer === undefined ? [] : await this.#writerStates(node.name, sink)
-    const writer = await sink.createWriter(
-      {
-        subtask: this.#index,
-        parallelism: this.#vertex.parallelism,
-        signal: this.#controller.signal,
-        waiting: context.waiting,
-      },
-      states,
+    const { job, step, subtask, waiting } = context
+    const { signal } = this.#controller
+    const writer = await opening({ kind: 'sink', job, step, subtask }, 'createWriter', () =>
+      sink.createWriter({ subtask, parallelism: this.#vertex.parallelism, signal, waiting }, states),
     )
     return sinkOperator(context, writer, sink.stateSerializer)
   }

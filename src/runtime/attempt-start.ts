@@ -8,6 +8,7 @@ import {
 import type { Environment } from '../core/index.ts'
 import type { OpenSink } from '../sink/index.ts'
 import type { RunningSource } from './attempt-builder.ts'
+import { type ConnectorPlace, opening } from './connector-failure.ts'
 import type { ExecutionPlan } from './execution-plan.ts'
 import type { NodeId } from './job-graph.ts'
 import { SinkCommitter } from './sink-committer.ts'
@@ -84,16 +85,18 @@ export const startAttempt = async (options: StartOptions): Promise<StartedAttemp
   const committers = new Map<string, SinkCommitter>()
   for (const node of plan.graph.nodes) {
     if (node.kind !== 'sink') continue
-    const open = node.sink.open({
+    const place: ConnectorPlace = { kind: 'sink', job, step: node.name }
+    const context = {
       ...environment,
       log: environment.log.child({ step: node.name }),
       job,
       step: node.name,
       parallelism: plan.parallelismOf.get(node.id) ?? 1,
       generation: session.generation,
-    }) as OpenSink<unknown>
+    }
+    const open = await opening(place, 'open', () => node.sink.open(context) as OpenSink<unknown>)
     sinks.set(node.id, open)
-    const committer = await openCommitter(node.name, open, environment, signal)
+    const committer = await openCommitter(place, open, environment, signal)
     if (committer === undefined) continue
     committers.set(node.name, committer)
     committer.restore(await stored.readAll(stored.parts(node.name, 'committables')))
@@ -109,15 +112,15 @@ export const startAttempt = async (options: StartOptions): Promise<StartedAttemp
 }
 
 const openCommitter = async (
-  uid: string,
+  place: ConnectorPlace,
   sink: OpenSink<unknown>,
   { clock, random, log }: Environment,
   signal: AbortSignal,
 ): Promise<SinkCommitter | undefined> => {
   const { createCommitter, committableSerializer: serializer } = sink
   if (createCommitter === undefined || serializer === undefined) return undefined
-  const committer = await createCommitter.call(sink)
-  return new SinkCommitter({ uid, committer, serializer, clock, random, log, signal })
+  const committer = await opening(place, 'createCommitter', () => createCommitter.call(sink))
+  return new SinkCommitter({ uid: place.step, committer, serializer, clock, random, log, signal })
 }
 
 /** Opens every source and gives each its coordinator, restored. */
@@ -134,9 +137,12 @@ export const openSources = async (
     const log = environment.log.child({ step: node.name })
     const { batchRecordsMax, batchBytesMax } = settings
     const context = { ...environment, log, job, step: node.name, parallelism, batchRecordsMax, batchBytesMax }
-    const source = node.source.open(context)
-    const options = { uid: node.name, source, parallelism, clock: environment.clock, log, fail }
-    sources.set(node.id, { source, coordinator: new SourceCoordinator(options, await stored.source(node.name)) })
+    const place: ConnectorPlace = { kind: 'source', job, step: node.name }
+    const source = await opening(place, 'open', () => node.source.open(context))
+    const options = { job, uid: node.name, source, parallelism, clock: environment.clock, log, fail }
+    const state = await stored.source(node.name)
+    const coordinator = await opening(place, 'createEnumerator', () => new SourceCoordinator(options, state))
+    sources.set(node.id, { source, coordinator })
   }
   return sources
 }

@@ -129,8 +129,9 @@ export class JobRunner implements JobHandle {
     if (!decision.restart || this.#stop !== undefined) {
       if (graph.settings.restart.kind === 'none' && isMillraceError(cause)) throw cause
       throw new JobFailedError('JOB_FAILED', {
-        message: `${failures.length} failures; the last one: ${cause.message}`,
+        message: `${failures.length} ${failures.length === 1 ? 'failure' : 'failures'}; the last one: ${cause.message}`,
         place: { job: this.name },
+        fix: isMillraceError(cause) ? cause.fix : undefined,
         cause,
       })
     }

@@ -1,6 +1,7 @@
 import type { CheckpointPart, CheckpointWriter } from '../checkpoint/index.ts'
 import { asError, type CheckpointId, type Clock, invariant, type Logger, readVersioned } from '../core/index.ts'
 import { dealSplits, type OpenSource, type Split, type SplitEnumerator } from '../source/index.ts'
+import { opening } from './connector-failure.ts'
 import type { Operator } from './operator.ts'
 import type { SourceControl, SourceInput } from './source-input.ts'
 import { decodeList, encodeList } from './state-list.ts'
@@ -20,6 +21,7 @@ export interface StoredSource {
 }
 
 export interface SourceCoordinatorOptions {
+  readonly job: string
   readonly uid: string
   readonly source: OpenSource<unknown>
   readonly parallelism: number
@@ -103,7 +105,8 @@ export class SourceCoordinator {
 
   /** The splits present now are known, and handed out, when this resolves. */
   start(): Promise<void> {
-    return this.#enumerator.start()
+    const { job, uid } = this.#o
+    return opening({ kind: 'source', job, step: uid }, 'start', () => this.#enumerator.start())
   }
 
   #assign(subtask: number, splits: readonly Split[]): void {

@@ -60,6 +60,7 @@ const withDeadline = async <T>(
         new StepError('STEP_TIMED_OUT', {
           message: `waited ${Math.round(clock.monoMs() - start)} ms for ${what}`,
           place: { job, step, subtaskIndex: subtask },
+          fix: 'settle the promise, or raise stepTimeout in the options of the job',
         }),
       )
     })

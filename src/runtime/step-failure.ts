@@ -30,6 +30,32 @@ export const stepFailure = (
   })
 }
 
+/** The same of keyBy, where a key that cannot be used is told by those who do not know whose it is. */
+export const keyFailure = (
+  thrown: unknown,
+  place: StepPlace,
+  origins: OriginColumn | undefined,
+  index: number,
+): Error => {
+  if (!(thrown instanceof StepError) || thrown.place.step !== undefined) {
+    return stepFailure(thrown, place, origins, index)
+  }
+  const { code, fix, cause } = thrown
+  const origin = origins?.at(index)
+  return new StepError(code, {
+    message: thrown.message.slice(`${code}: `.length, -`\n  fix: ${fix}`.length),
+    place: {
+      job: place.job,
+      step: place.step,
+      subtaskIndex: place.subtask,
+      split: origin?.split,
+      position: origin?.position,
+    },
+    fix,
+    cause,
+  })
+}
+
 /** A function of the user gave something the step cannot use. */
 export const stepMisused = (place: StepPlace, message: string, fix: string): StepError =>
   new StepError('STEP_MISUSED', {

@@ -92,7 +92,8 @@ export class SplitAssignmentTracker<SplitT extends Split> {
 
   /**
    * What `subtask` got since the snapshot of checkpoint `restoredId`, which is what it does not have after going back to
-   * it. Those splits leave the log and have no owner any more.
+   * it. Those splits leave the log and have no owner any more. A checkpoint that was under way at that moment must not
+   * complete: it would hold what the subtask had before it went back.
    */
   splitsSince(subtask: number, restoredId: number | undefined): readonly SplitT[] {
     const since = this.#log.filter((entry) => restoredId === undefined || entry.checkpointId > restoredId)

@@ -64,6 +64,11 @@ const damage = (path: string, change: (bytes: Uint8Array<ArrayBuffer>) => Uint8A
   return () => replace(whole)
 }
 
+const flip = (bytes: Uint8Array, at: number): Uint8Array => {
+  bytes[at] = (bytes[at] ?? 0) ^ 1
+  return bytes
+}
+
 /** A keyed state that is too large to stand in the manifest. */
 const largeJob = (): Job =>
   job('large', { checkpoint: { dir: 'ck', every: '20ms' }, restart: 'none', batchRecords: 8 } as JobOptions, (flow) => {
@@ -105,7 +110,7 @@ describe('a damaged checkpoint', () => {
     [
       'a flipped byte in the manifest',
       manifest,
-      (bytes) => bytes.with(Math.floor(bytes.length / 2), (bytes[Math.floor(bytes.length / 2)] ?? 0) ^ 1),
+      (bytes) => flip(bytes, Math.floor(bytes.length / 2)),
       /the CRC-32 of its \d+ bytes is/,
     ],
     ['an empty manifest', manifest, () => new Uint8Array(0), /the file is empty/],
@@ -116,12 +121,7 @@ describe('a damaged checkpoint', () => {
       (bytes) => bytes.subarray(0, -1),
       /the part has \d+ bytes; the manifest says/,
     ],
-    [
-      'a flipped byte in a part',
-      () => parts()[0] ?? 'none',
-      (bytes) => bytes.with(7, (bytes[7] ?? 0) ^ 128),
-      /have SHA-256 [0-9a-f]+, not/,
-    ],
+    ['a flipped byte in a part', () => parts()[0] ?? 'none', (bytes) => flip(bytes, 7), /have SHA-256 [0-9a-f]+, not/],
   ]
 
   test.each(kinds)(

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { map, NEVER, type Observable, switchMap } from 'rxjs'
+import { concatMap, map, NEVER, type Observable } from 'rxjs'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Key, StepError } from '../../src/core/index.ts'
 import type { JobOptions, Stream } from '../../src/job/index.ts'
@@ -17,7 +17,6 @@ type Steps = (lines: Stream<string>) => Stream<string>
 
 /** The line whose record is refused: in the middle, when much is committed already. */
 const poison = 'b 200'
-const text = (value: unknown): string => value as string
 const schemaOf = (validate: (value: unknown) => unknown): StandardSchemaV1<string, string> => ({
   '~standard': { version: 1, vendor: 'test', validate: validate as never },
 })
@@ -151,7 +150,7 @@ describe("a user's function that throws or rejects", () => {
       exitCode: 1,
       place: { job: 'lines' },
       message: /3 failures; the last one: STEP_FAILED .*split in\/b\.log/,
-      fix: /see the cause/,
+      fix: /correct the function/,
     })
     expect(error.cause).toMatchObject({ code: 'STEP_FAILED', place: { step: 'map-2' } })
     await expectGoesOn(machine, linesJob())
@@ -189,7 +188,7 @@ describe("a user's function that hangs", () => {
       (lines) =>
         lines.rx(
           'odd',
-          switchMap(
+          concatMap(
             either(
               (line: string): Observable<string> | string[] => (line === poison ? NEVER : [line]),
               (line) => [line],
@@ -243,7 +242,7 @@ describe("a user's function that returns nonsense", () => {
   const cases: readonly [string, Steps, Complaint][] = [
     [
       'a promise from map',
-      (lines) => lines.map((line) => text(either(promise, same)(line)), { name: 'odd' }),
+      (lines) => lines.map(either(promise as typeof same, same), { name: 'odd' }),
       misused('odd', /map returned a promise/, useAsync),
     ],
     [
@@ -275,8 +274,7 @@ describe("a user's function that returns nonsense", () => {
       misused('odd', /reduce returned undefined/, /return the new accumulator/),
     ],
   ]
-  const eitherHere = cases
-  test.each(eitherHere)('%s is refused with what to return', async (_, steps, complaint) => {
+  test.each(cases)('%s is refused with what to return', async (_, steps, complaint) => {
     await expectFailure(steps, complaint)
   })
 
@@ -324,7 +322,7 @@ describe("a user's function that returns nonsense", () => {
       expectComplaint(error, {
         code: 'STEP_MISUSED',
         exitCode: 1,
-        place: { job: 'lines', step: 'odd', subtaskIndex: 0 },
+        place: { step: 'odd' },
         message: /a state value cannot be stored/,
         fix: /keep plain data in state/,
       })

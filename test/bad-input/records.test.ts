@@ -121,7 +121,7 @@ describe('a partition that is no directory below the output', () => {
     expectComplaint(error, {
       code: 'SINK_REFUSED',
       exitCode: 1,
-      place: { step: 'out', subtaskIndex: 0, path: 'out' },
+      place: { step: 'out', subtaskIndex: 0, split: 'in/b.log#2', position: '1090' },
       message,
       fix: /return|encode/,
     })

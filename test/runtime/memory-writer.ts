@@ -2,6 +2,7 @@ import type {
   CheckpointManifest,
   CheckpointPart,
   CheckpointWriter,
+  OperatorState,
   PartHeader,
   PartWriter,
 } from '../../src/checkpoint/index.ts'
@@ -45,7 +46,7 @@ export class MemoryWriter implements CheckpointWriter {
     return { kind, subtask, serializer, version, bytes: bytes.length, sha256: '' }
   }
 
-  publish(): Promise<CheckpointManifest> {
+  publish(_operators: readonly OperatorState[]): Promise<CheckpointManifest> {
     return Promise.reject(new Error('this writer does not publish'))
   }
 

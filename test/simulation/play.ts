@@ -17,6 +17,8 @@ export interface BaseConfig {
   readonly channelBatches: number
   readonly rollBytes: number
   readonly stopRate: number
+  /** Crashes fall where they hurt: while a process starts, and around the publication of a checkpoint. */
+  readonly directed: boolean
   readonly rates: Partial<Record<FaultKind, number>>
 }
 
@@ -117,8 +119,22 @@ export const swarmKinds: readonly FaultKind[] = [
   'timerEarly',
 ]
 
+/** Crashes, which a directed run has all of, at its own rates. */
+export const crashRates: Partial<Record<FaultKind, number>> = {
+  kill: 0.01,
+  killAfter: 0.01,
+  power: 0.01,
+  powerAfter: 0.01,
+  pause: 0.01,
+}
+
 /** One configuration of the swarm, as far as it is the same everywhere. */
-const drawBase = (random: SeededRandom): BaseConfig => ({
+const drawBase = (random: SeededRandom): BaseConfig => {
+  const base = drawSettings(random)
+  return random.bool(0.3) ? { ...base, directed: true, rates: { ...base.rates, ...crashRates } } : base
+}
+
+const drawSettings = (random: SeededRandom): BaseConfig => ({
   records: 16 + random.int(40),
   keys: 1 + random.int(5),
   faultMs: 2_000 + random.int(6_000),
@@ -131,6 +147,7 @@ const drawBase = (random: SeededRandom): BaseConfig => ({
   channelBatches: random.pick([1, 2, 8]),
   rollBytes: random.pick([20, 200, 1_000_000]),
   stopRate: random.pick([0, 0.3]),
+  directed: false,
   rates: swarmFaultRates(random, swarmKinds),
 })
 
@@ -148,5 +165,6 @@ export const smallestBase: BaseConfig = {
   channelBatches: 2,
   rollBytes: 1_000_000,
   stopRate: 0,
+  directed: false,
   rates: {},
 }

@@ -2,6 +2,7 @@ import { DirectoryCheckpointStore } from '../../src/checkpoint/index.ts'
 import { type Environment, isMillraceError, type Logger, silentLogger } from '../../src/core/index.ts'
 import { type JobHandle, JobRunner, noProgressMark } from '../../src/runtime/index.ts'
 import {
+  type FaultKind,
   type FaultPlan,
   type FaultSite,
   type ProcessEnd,
@@ -10,7 +11,7 @@ import {
   World,
 } from '../../src/testing/index.ts'
 import { Oracle } from './oracle.ts'
-import type { BaseConfig, Play, Scenario } from './play.ts'
+import { type BaseConfig, crashRates, type Play, type Scenario } from './play.ts'
 
 export interface TrialOptions {
   /** Default: what the scenario draws for the seed. */
@@ -36,6 +37,8 @@ export interface TrialResult {
 
 const checkpoints = 'ck'
 const maxParallelism = 16
+/** About what a process does before it reads its first record. */
+const startOperations = 80
 
 /** Runs one seed: safety with faults, then healed until all is committed, then a clean end. */
 export const runTrial = async (scenario: Scenario, seed: number, options: TrialOptions = {}): Promise<TrialResult> =>
@@ -51,6 +54,10 @@ class Trial {
   readonly #oracle: Oracle
   readonly #random: SeededRandom
   readonly #counters: Record<string, number> = {}
+  /** Chance of its own, so that what is thinned out changes nothing else. */
+  readonly #thin: SeededRandom
+  /** Operations before the newest process began. */
+  #startedAt = 0
   #lives = 0
   #alive = 0
   #lastParallelism: number | undefined
@@ -74,11 +81,11 @@ class Trial {
         rates: config.rates,
         plan: options.plan,
         recordSites: options.recordSites,
-        // Bits rot in published state only: what a part loses before it is committed nothing could notice.
-        mayHappen: (kind, site) => kind !== 'bitRot' || site.path.startsWith(`${checkpoints}/`),
+        mayHappen: (kind, site) => this.#mayHappen(kind, site),
       },
     })
     this.#random = this.#world.random.fork('supervisor')
+    this.#thin = this.#world.random.fork('thin')
     this.#play = scenario.open(config, {
       world: this.#world,
       random: this.#world.random.fork('outside'),
@@ -87,6 +94,15 @@ class Trial {
     })
     const { outputs, state } = this.#play
     this.#oracle = new Oracle({ world: this.#world, disk: this.#world.host().disk, checkpoints, outputs, state })
+  }
+
+  #mayHappen(kind: FaultKind, { operation, path }: FaultSite): boolean {
+    // Bits rot in published state only: what a part loses before it is committed nothing could notice.
+    if (kind === 'bitRot') return path.startsWith(`${checkpoints}/`)
+    if (!this.#config.directed || crashRates[kind] === undefined) return true
+    if (/^(rename|syncDirectory|link)$/.test(operation) && path !== '.') return true
+    const starts = this.#world.faults.operations - this.#startedAt < startOperations
+    return this.#thin.bool(starts ? 0.5 : 0.05)
   }
 
   async run(): Promise<TrialResult> {
@@ -151,6 +167,7 @@ class Trial {
     if (this.#refused || this.#ending || this.#ended !== undefined) return
     this.#lives++
     this.#alive++
+    this.#startedAt = this.#world.faults.operations
     const parallelism = 1 + this.#random.int(this.#config.parallelismMax)
     const name = `p${this.#lives}`
     const process = this.#world.spawn(name, (environment, self) => this.#main(environment, self, parallelism), {

@@ -104,6 +104,8 @@ describe('the split assignment tracker', () => {
         const finished = new Set<string>()
         let checkpointId = 0
         let completed: number | undefined
+        // Checkpoints up to this one were under way when a reader went back, or are complete.
+        let given = 0
         let next = 0
         const give = (hands: ReadonlyMap<number, readonly Split[]>): void => {
           for (const [subtask, hand] of hands) for (const { splitId } of hand) readers[subtask]?.add(splitId)
@@ -118,7 +120,7 @@ describe('the split assignment tracker', () => {
               readers.map((splits) => new Set(splits)),
             )
           } else if (action.kind === 'complete') {
-            if (checkpointId > 0) {
+            if (checkpointId > given) {
               completed = checkpointId
               tracker.complete(checkpointId)
             }
@@ -129,6 +131,7 @@ describe('the split assignment tracker', () => {
             finished.add(splitId)
             tracker.finish(splitId)
           } else {
+            given = checkpointId
             const before = completed === undefined ? undefined : snapshots.get(completed)?.[action.subtask]
             const lost = tracker.splitsSince(action.subtask, completed)
             const kept = before ?? new Set<string>()

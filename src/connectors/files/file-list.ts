@@ -15,6 +15,7 @@ export interface FileFilter {
   readonly paths: readonly string[]
   /** Only files that match one of these; all when empty. */
   readonly include: readonly Glob[]
+  /** Not the files that match, and nothing below the directories that do. */
   readonly exclude: readonly Glob[]
 }
 
@@ -40,7 +41,7 @@ export const listFiles = async (fs: FileSystem, filter: FileFilter): Promise<Fil
   const missing: string[] = []
   const empty: string[] = []
   for (const path of filter.paths) {
-    const walk = new FileWalk(fs)
+    const walk = new FileWalk(fs, filter.exclude)
     const known = await statOrAbsent(fs, path)
     if (known?.kind === 'file') walk.add(path, known)
     else if (known?.kind === 'directory') await walk.directory(path)
@@ -60,7 +61,7 @@ export const listFiles = async (fs: FileSystem, filter: FileFilter): Promise<Fil
  * @throws SourceError as `listFiles`.
  */
 export const listDirectory = async (fs: FileSystem, directory: string): Promise<readonly FoundFile[]> => {
-  const walk = new FileWalk(fs)
+  const walk = new FileWalk(fs, [])
   await walk.glob({ alternatives: [[{ kind: 'name', name: directory }, anyName]] })
   return walk.found
 }
@@ -100,11 +101,13 @@ const nameOf = (directory: Directory): string => (directory === undefined ? '.' 
 class FileWalk {
   readonly found: FoundFile[] = []
   readonly #fs: FileSystem
+  readonly #exclude: readonly Glob[]
   /** Directories entered, each with the rest of the pattern it was entered for. */
   readonly #entered = new Set<string>()
 
-  constructor(fs: FileSystem) {
+  constructor(fs: FileSystem, exclude: readonly Glob[]) {
     this.#fs = fs
+    this.#exclude = exclude
   }
 
   add(path: string, { fileId, size }: FileStat): void {
@@ -168,7 +171,9 @@ class FileWalk {
 
   /** What is in a directory under names that fit. */
   async #entries(directory: Directory, fits: (name: string) => boolean): Promise<Entry[]> {
-    const names = (await this.#list(nameOf(directory))).filter(fits)
+    const isExcluded = (name: string): boolean =>
+      this.#exclude.some((glob) => globMatches(glob, pathIn(directory, name)))
+    const names = (await this.#list(nameOf(directory))).filter((name) => fits(name) && !isExcluded(name))
     const entries: Entry[] = []
     for (let start = 0; start < names.length; start += statsAtOnce) {
       const some = names.slice(start, start + statsAtOnce)

@@ -33,7 +33,7 @@ export interface FilesSourceOptions {
   readonly mode?: 'bounded' | 'tail' | undefined
   /** Only files that match one of these globs. One without a slash is about the name, else about the path. Default all. */
   readonly include?: string | readonly string[] | undefined
-  /** Not the files that match one of these globs. Default none. */
+  /** Not the files that match one of these globs, and nothing below the directories that do. Default none. */
   readonly exclude?: string | readonly string[] | undefined
   /**
    * Tail only: where to begin in the files that are there at the first start; `latest` is after their last complete line,

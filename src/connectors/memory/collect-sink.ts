@@ -26,15 +26,18 @@ const serializer: VersionedSerializer<Staged> = {
 export const collectSink = <T>(): CollectSink<T> => {
   const records: T[] = []
   const committed = new Set<string>()
+  let opened = 0
   return {
     kind: 'collect',
     guarantee: 'exactly-once',
     guaranteeReason: 'records become visible once, with the checkpoint that names them',
     records,
-    open: ({ generation }) =>
-      openSink<T, never, Staged>({
+    open: ({ generation }) => {
+      // Without checkpoints every attempt has the same generation, and one sink may stand in several places.
+      const attempt = `${generation}-${++opened}`
+      return openSink<T, never, Staged>({
         committableSerializer: serializer,
-        createWriter: async ({ subtask }) => new CollectWriter<T>(`${generation}-${subtask}`),
+        createWriter: async ({ subtask }) => new CollectWriter<T>(`${attempt}-${subtask}`),
         createCommitter: async (): Promise<Committer<Staged>> => ({
           async commit(requests) {
             for (const request of requests) {
@@ -47,7 +50,8 @@ export const collectSink = <T>(): CollectSink<T> => {
           async abortOrphans() {},
           async close() {},
         }),
-      }),
+      })
+    },
   }
 }
 

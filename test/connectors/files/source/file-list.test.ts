@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type FileFilter, listFiles } from '../../../../src/connectors/files/file-list.ts'
 import { parseGlob } from '../../../../src/connectors/files/glob.ts'
 import { diskWith } from './files-on-disk.ts'
+import { interruptedFileSystem } from './interrupted-file-system.ts'
 
 const tree = ['a.log', 'logs/b.log', 'logs/.hidden', 'logs/x/c.log', 'logs/x/d.txt', 'logs/x/y/e.log', 'odd[1].log']
 
@@ -45,6 +46,17 @@ describe('listing files', () => {
     expect(await listed(filter(['logs'], { include }))).toEqual(['logs/b.log', 'logs/x/c.log', 'logs/x/y/e.log'])
     const exclude = [parseGlob('logs/x/**'), parseGlob('a.*')]
     expect(await listed(filter(['logs', 'a.log'], { include, exclude }))).toEqual(['logs/b.log'])
+  })
+
+  it('does not look into directories that exclude names', async () => {
+    const { environment } = diskWith(Object.fromEntries(tree.map((path) => [path, ''])))
+    const seen: string[] = []
+    const fs = interruptedFileSystem(environment.fs, ({ name, path }) => {
+      if (name === 'list') seen.push(path)
+    })
+    const { files } = await listFiles(fs, filter(['logs', '**/*.txt'], { exclude: [parseGlob('x')] }))
+    expect(files.map((file) => file.path)).toEqual(['logs/b.log'])
+    expect(seen).toEqual(['logs', '.', 'logs'])
   })
 
   it('tells what is missing from what is empty', async () => {
