@@ -38,8 +38,16 @@ export const openPlan = async (settings: Settings, places: Places): Promise<{ pl
   await refuseMissing(settings.paths)
   await refuseResults(settings)
   const plan = await newPlan(settings, places)
-  await mkdir(settings.state, { recursive: true })
-  await writeOnce(path, JSON.stringify(plan, undefined, 2))
+  try {
+    await mkdir(settings.state, { recursive: true })
+    await writeOnce(path, JSON.stringify(plan, undefined, 2))
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new UsageError(
+      `the state cannot be kept in ${settings.state}: ${why}`,
+      'name a directory that can be written',
+    )
+  }
   // Another process may have been first; its plan holds for both.
   return { plan: (await readPlan(path)) ?? plan, resumed: false }
 }

@@ -69,12 +69,18 @@ const openChannels = ({ plan }: BuildOptions): Map<Exchange, BoundedChannel[][]>
 export const buildSubtasks = async (options: BuildOptions): Promise<BuiltSubtask[]> => {
   const channels = openChannels(options)
   const built: BuiltSubtask[] = []
-  for (const vertex of options.plan.vertices) {
-    for (let index = 0; index < vertex.parallelism; index++) {
-      built.push(await new SubtaskBuilder(options, vertex, index, channels).build())
+  try {
+    for (const vertex of options.plan.vertices) {
+      for (let index = 0; index < vertex.parallelism; index++) {
+        built.push(await new SubtaskBuilder(options, vertex, index, channels).build())
+      }
     }
+    return built
+  } catch (thrown) {
+    // Nobody else knows of them: what they hold open would stay open with every restart.
+    await Promise.allSettled(built.map(({ chain }) => chain.close()))
+    throw thrown
   }
-  return built
 }
 
 /** Builds one subtask: its steps from the last to the first, since each needs those it feeds. */
@@ -105,12 +111,8 @@ class SubtaskBuilder {
   }
 
   async build(): Promise<BuiltSubtask> {
-    const { plan, environment, metrics, supervisor, mark } = this.#o
-    for (const id of [...this.#vertex.nodes].reverse()) {
-      const node = plan.graph.nodes.find((candidate) => candidate.id === id)
-      if (node === undefined) throw new Error(`the plan has no step ${id}`)
-      await this.#addStep(node)
-    }
+    const { environment, metrics, supervisor, mark } = this.#o
+    await this.#addSteps()
     this.#links.reverse()
     const entry = this.#entries.get(this.#vertex.head)
     const input = this.#input ?? this.#gate()
@@ -139,6 +141,20 @@ class SubtaskBuilder {
       controller: this.#controller,
       outgoing: this.#outgoing,
       start: this.#start,
+    }
+  }
+
+  async #addSteps(): Promise<void> {
+    const { nodes } = this.#o.plan.graph
+    try {
+      for (const id of [...this.#vertex.nodes].reverse()) {
+        const node = nodes.find((candidate) => candidate.id === id)
+        if (node === undefined) throw new Error(`the plan has no step ${id}`)
+        await this.#addStep(node)
+      }
+    } catch (thrown) {
+      await Promise.allSettled(this.#links.map(async ({ operator }) => operator.close?.()))
+      throw thrown
     }
   }
 

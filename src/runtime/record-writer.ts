@@ -59,12 +59,53 @@ interface Route {
 
 const emptyRoute = (): Route => ({ records: [], keys: [], keyHashes: [], picked: [] })
 
-/** Every record to the subtask that owns the key group of its key. `failed` turns what the user's function threw into an error with a place. */
+/** Turns what a user's `keyBy` threw into an error with a place. */
+type KeyFailure = (thrown: unknown, batch: RecordBatch, index: number) => Error
+
+/** Every record to the subtask that owns the key group of its key. */
 export const keyWriter = (
   channels: readonly BoundedChannel[],
   maxParallelism: number,
   keyOf: (record: unknown) => Key,
-  failed: (thrown: unknown, batch: RecordBatch, index: number) => Error,
+  failed: KeyFailure,
+): RecordWriter => {
+  const [only, ...others] = channels
+  return only !== undefined && others.length === 0
+    ? keyWriterToOne(only, keyOf, failed)
+    : keyWriterToSeveral(channels, maxParallelism, keyOf, failed)
+}
+
+/** One receiver gets the records as they are, with the keys beside them (bench: runtime, key-exchange). */
+const keyWriterToOne = (
+  channel: BoundedChannel,
+  keyOf: (record: unknown) => Key,
+  failed: KeyFailure,
+): RecordWriter => ({
+  emit(batch) {
+    const { records, bytes, timestamps, origins } = batch
+    if (records.length === 0) return undefined
+    const keys = new Array<Key>(records.length)
+    const keyHashes = new Array<number>(records.length)
+    let index = 0
+    try {
+      for (; index < records.length; index++) {
+        const key = keyOf(records[index])
+        keys[index] = key
+        keyHashes[index] = hashKey(key)
+      }
+    } catch (thrown) {
+      throw failed(thrown, batch, index)
+    }
+    return channel.send({ kind: 'batch', records, keys, keyHashes, bytes, timestamps, origins })
+  },
+  broadcast: broadcastTo([channel]),
+})
+
+const keyWriterToSeveral = (
+  channels: readonly BoundedChannel[],
+  maxParallelism: number,
+  keyOf: (record: unknown) => Key,
+  failed: KeyFailure,
 ): RecordWriter => ({
   emit(batch) {
     const routes = new Array<Route | undefined>(channels.length)

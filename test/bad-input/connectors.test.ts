@@ -146,3 +146,50 @@ describe('a sink', () => {
     },
   )
 })
+
+describe('an attempt that fails while it is put together', () => {
+  test('closes the readers and writers it had made already', async () => {
+    let open = 0
+    const counted = <P extends { close(): Promise<void> }>(part: P): P => {
+      open++
+      let closed = false
+      const close = part.close.bind(part)
+      part.close = async () => {
+        if (!closed) open--
+        closed = true
+        await close()
+      }
+      return part
+    }
+    const source = filesSource({ paths: 'in' })
+    const sink = fileSink<string>({ dir: 'out', format: 'text' })
+    let failures = 3
+    const counting = job('lines', { ...options, parallelism: 2, restart: { strategy: 'fixed', attempts: 3 } }, (flow) =>
+      flow
+        .from('lines', {
+          ...source,
+          open: (context) => {
+            const parts = source.open(context)
+            return { ...parts, createReader: (reader) => counted(parts.createReader(reader)) }
+          },
+        })
+        .map((line) => line.text)
+        .to('out', {
+          ...sink,
+          open: (context) => {
+            const parts = sink.open(context)
+            return {
+              ...parts,
+              createWriter: async (writer, restored) => {
+                if (writer.subtask === 1 && failures-- > 0) throw new RangeError('no luck')
+                return counted(await parts.createWriter(writer, restored))
+              },
+            }
+          },
+        }),
+    )
+    await machine.finish(counting)
+    expect(written(machine)).toEqual(allLines)
+    expect(open).toBe(0)
+  })
+})

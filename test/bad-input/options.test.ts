@@ -120,7 +120,7 @@ describe('options', () => {
       expect(error.message).toContain(name)
     }
     expect(refusal({ mod: 'tail', readBytes: 0, include: [] }, 'of filesSource').message).toMatch(
-      /'mod'.*'readBytes'.*'include'/,
+      /'mod'.*'include'.*'readBytes'/,
     )
     expect(refusal({ prefix: '/', roll: { sise: 1 } }, 'of fileSink').message).toMatch(
       /'roll.sise'.*'prefix'|'prefix'.*'roll.sise'/,

@@ -85,6 +85,27 @@ describe('a schema that refuses a record', () => {
     expect(new Set(letters.map(({ split, position }) => `${split} ${position}`)).size).toBe(letters.length)
   })
 
+  test.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new TypeError('boom')
+      },
+    ],
+    ['rejects', () => Promise.reject(new TypeError('boom'))],
+  ])('because it %s is one that does not take it, with the reason and the place', async (_, refuse) => {
+    const validate = (value: unknown): unknown => (value === 'b 200' ? refuse() : { value })
+    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as StandardSchemaV1<string, string>
+    expectComplaint(await machine.complaint(parsing('fail', schema)), {
+      code: 'RECORD_INVALID',
+      exitCode: 1,
+      place: { job: 'lines', step: 'checked', subtaskIndex: 0, split: 'in/b.log#2', position: '1090' },
+      message: /the record does not fit the schema: boom/,
+      fix: /correct the record or the schema/,
+    })
+    await expectGoesOn(machine, linesJob())
+  })
+
   test('fails the job whatever the policy when too many come in a row: it is the wrong schema', async () => {
     const nothing = schemaOf(() => 'must be a visit')
     const error = await machine.complaint(parsing('skip', nothing, 20))

@@ -107,8 +107,11 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
 
 /** A process that runs the crash job. */
 export class JobChild extends Child {
-  /** The last thing it said of each kind. */
+  /** All it said. */
   readonly events: ChildEvent[] = []
+  /** Time from its beginning to its first checkpoint, when there was one. */
+  healthyAfterMs: number | undefined
+  #beganMs: number | undefined
   readonly #waiters: { readonly kind: ChildEvent['event']; readonly resolve: () => void }[] = []
 
   constructor(settings: CrashJobSettings, crashAt: string | undefined) {
@@ -127,6 +130,8 @@ export class JobChild extends Child {
       return
     }
     this.events.push(event)
+    if (event.event === 'begin') this.#beganMs = performance.now()
+    if (event.event === 'checkpoint') this.healthyAfterMs ??= performance.now() - (this.#beganMs ?? this.spawnedMs)
     for (const waiter of this.#waiters) if (waiter.kind === event.event) waiter.resolve()
   }
 

@@ -31,7 +31,8 @@ const deck: readonly KillMode[] = [
 const healthyMs = 5_000
 const checkpointMs = 150
 const retained = 3
-const parallelism = 4
+/** Most processes run with the first; the others have to take over its state and its files. */
+const parallelisms = [4, 4, 4, 4, 1, 2, 3]
 const lifeMeanMs = 900
 /** A crash point that is not reached by then is given up, and the process killed. */
 const pointMs = 3_500
@@ -163,6 +164,7 @@ export class Round {
     const input = this.#files.map(({ path }) => path)
     const { archive, counts } = this.#outputs
     const checkpoints = this.#checkpoints
+    const parallelism = this.#o.draws.pick(parallelisms)
     return new JobChild({ input, archive, counts, checkpoints, parallelism, checkpointMs, rate }, crashAt)
   }
 
@@ -177,6 +179,12 @@ export class Round {
   #note(child: JobChild): void {
     if (/unhandled|uncaught|MaxListeners|TypeError|RangeError/i.test(child.stderr)) {
       this.#o.problems.add(`process ${child.pid} wrote to standard error:\n${child.stderr.slice(-2_000)}`)
+    }
+    const { healthyAfterMs } = child
+    const { tally } = this.#o
+    tally.slowestStartMs = Math.max(tally.slowestStartMs, healthyAfterMs ?? 0)
+    if (healthyAfterMs !== undefined && healthyAfterMs > healthyMs) {
+      this.#unexpected(child, `had its first checkpoint only after ${Math.round(healthyAfterMs)} ms`)
     }
     const restarted = child.last('restarting')
     if (restarted !== undefined) {
@@ -210,11 +218,7 @@ export class Round {
 
   /** Waits until its first checkpoint shows that it is healthy. */
   async #healthy(child: JobChild): Promise<boolean> {
-    const sinceMs = performance.now()
-    const healthy = await child.says('checkpoint', healthyMs)
-    const { tally } = this.#o
-    tally.slowestStartMs = Math.max(tally.slowestStartMs, performance.now() - sinceMs)
-    if (healthy) return true
+    if (await child.says('checkpoint', healthyMs)) return true
     if (child.isRunning) this.#unexpected(child, `had no checkpoint ${healthyMs} ms after its start`)
     return false
   }

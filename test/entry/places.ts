@@ -20,10 +20,9 @@ export const place = async (): Promise<Place> => {
   return {
     directory,
     written: async () => {
-      const names = await readdir(join(directory, 'out')).catch(() => [])
-      const texts = await Promise.all(
-        names.filter((name) => !name.startsWith('.')).map((name) => readFile(join(directory, 'out', name), 'utf8')),
-      )
+      const entries = await readdir(join(directory, 'out'), { withFileTypes: true }).catch(() => [])
+      const visible = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+      const texts = await Promise.all(visible.map(({ name }) => readFile(join(directory, 'out', name), 'utf8')))
       return texts
         .flatMap((text) => text.split('\n'))
         .filter((line) => line !== '')

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type CompiledEntry, compiledEntry } from './compiled-entry.ts'
-import { lines, place } from './places.ts'
+import { lines, type Place, place } from './places.ts'
 
 let entry: CompiledEntry
 beforeAll(async () => {
@@ -30,6 +30,16 @@ const program = (steps: string, options = 'handleSignals: true', mode = 'tail'):
   }
 `
 
+/** The corrected program goes on to the last line, each exactly once, and stops when told. */
+const goesOn = async (here: Place): Promise<void> => {
+  const again = await entry.start(program(''), here.directory)
+  await again.heard('checkpoint-completed')
+  while ((await here.written()).length < lines.length) await new Promise((resolve) => setTimeout(resolve, 50))
+  again.process.kill('SIGINT')
+  expect(await again.ended, again.err()).toEqual({ code: 0, signal: null })
+  expect(await here.written()).toEqual(lines)
+}
+
 describe.concurrent('a process that runs a job', () => {
   test('stops at SIGTERM with a last checkpoint and ends by itself; started again it goes on', async () => {
     const here = await place()
@@ -40,12 +50,7 @@ describe.concurrent('a process that runs a job', () => {
     expect(child.out()).toMatch(/stopping \ncheckpoint-completed \d+\n(.*\n)*finished \nresult \{"outcome":"stopped"/)
     const seen = await here.written()
     expect(new Set(seen).size).toBe(seen.length)
-    const again = await entry.start(program(''), here.directory)
-    await again.heard('checkpoint-completed')
-    while ((await here.written()).length < lines.length) await new Promise((resolve) => setTimeout(resolve, 50))
-    again.process.kill('SIGINT')
-    expect(await again.ended).toEqual({ code: 0, signal: null })
-    expect(await here.written()).toEqual(lines)
+    await goesOn(here)
     await here.dispose()
   })
 
@@ -61,10 +66,7 @@ describe.concurrent('a process that runs a job', () => {
     expect(await child.ended, child.err()).toEqual({ code: 1, signal: null })
     expect(child.out()).toContain('error JOB_CANCELLED')
     expect(await here.written()).toEqual([])
-    const again = await entry.start(program('', 'handleSignals: false', 'tail'), here.directory)
-    await again.heard('checkpoint-completed')
-    again.process.kill('SIGKILL')
-    await again.ended
+    await goesOn(here)
     await here.dispose()
   })
 

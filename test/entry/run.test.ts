@@ -115,8 +115,9 @@ describe('run', () => {
     const failing = job('failing', { restart: { strategy: 'fixed', attempts: 2, delay: '1ms' } }, (flow) =>
       flow
         .from('numbers', arraySource(Array.from({ length: 1_000 }, (_, index) => index)))
-        .map(() => {
+        .filter(() => {
           if (failures-- > 0) throw new Error('once')
+          return true
         })
         .to(
           'nowhere',

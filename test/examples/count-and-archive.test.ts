@@ -291,6 +291,11 @@ describe('a wrong call of the example', () => {
     expect(await readdir(join(directory, 'out'))).toContain('mine.txt')
   })
 
+  test('with a state directory that cannot be used says which', async () => {
+    const path = await input('a.log', numbered(3))
+    expect(await refusal('--once', '--state', path, path)).toContain(`the state cannot be kept in ${path}`)
+  })
+
   test('takes what follows -- for files', () => {
     expect(parseArguments(['--once', '--', '--rate', '-']).paths).toEqual(['--rate', '-'])
   })

@@ -1,5 +1,5 @@
 import type { Scenario } from './play.ts'
-import { type Reproduction, reproduce } from './reproduction.ts'
+import { notReproduced, type Reproduction, reproduce } from './reproduction.ts'
 import { scenarios } from './scenarios/index.ts'
 import { runTrial } from './trial.ts'
 
@@ -37,7 +37,10 @@ export const runBatch = async (request: BatchRequest): Promise<BatchResult> => {
     seeds++
     add(totals, scenario.name, { seeds: 1, ...result.counters })
     if (result.violation !== undefined) {
-      failures.push(await reproduce(scenario, result))
+      const failure = await reproduce(scenario, result)
+      // A hunt wants a plan that it can keep.
+      if (request.untilFirst && failure.violation.startsWith(notReproduced)) continue
+      failures.push(failure)
       if (request.untilFirst) break
     } else if (Math.floor(seed / chosen.length) % repeatEvery === 0) {
       repeated++

@@ -18,6 +18,7 @@ export interface Reproduction {
 export const signatureOf = (violation: string): string =>
   /^[SL]\d+/.exec(violation)?.[0] ?? violation.replace(/[\d"'\\]+/g, '#').slice(0, 30)
 
+export const notReproduced = 'NOT REPRODUCED BY ITS PLAN'
 const runsMax = 300
 
 /** The fewest of its faults with which a run still fails in the same way. */
@@ -35,7 +36,7 @@ export const reproduce = async (scenario: Scenario, failed: TrialResult): Promis
     return { ...reproduction, plan: await shrink(injected, fails) }
   } catch {
     // Random faults that replay differently would be a fault of the simulator itself: the whole plan is still a lead.
-    return { ...reproduction, violation: `NOT REPRODUCED BY ITS PLAN: ${oneLine(violation)}`, plan: injected }
+    return { ...reproduction, violation: `${notReproduced}: ${oneLine(violation)}`, plan: injected }
   }
 }
 

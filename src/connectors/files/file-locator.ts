@@ -11,7 +11,8 @@ export type Located =
   | { readonly kind: 'same'; readonly opened: OpenedFile }
   /** The file has its name, but was cut short and holds something else now. */
   | { readonly kind: 'restarted'; readonly opened: OpenedFile }
-  | { readonly kind: 'missing' }
+  /** Gone. `replaced`: another file has its id now, as happens soon after a removal. */
+  | { readonly kind: 'missing'; readonly replaced: boolean }
 
 /** What of the outside a locator uses. */
 export interface LocatorPorts {
@@ -53,7 +54,7 @@ export class FileLocator {
     const whole = split.fingerprint.bytes === fingerprintBytesMax
     if (here !== undefined && whole && this.#continues(split, here)) return { kind: 'same', opened: here }
     await here?.file.close()
-    return { kind: 'missing' }
+    return { kind: 'missing', replaced: here?.stat.fileId === split.fileId }
   }
 
   async #search(split: FileSplit, path: string): Promise<OpenedFile | undefined> {

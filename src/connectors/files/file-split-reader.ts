@@ -112,7 +112,7 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
 
   async #fetchBounded(split: FileSplit, size: number, signal: AbortSignal): Promise<FetchedLines> {
     const cursor = await this.#cursorOf(split)
-    if (cursor === 'missing') return this.#lost(split, 'the file is gone')
+    if (cursor === 'missing' || cursor === 'replaced') return this.#lost(split, 'the file is gone')
     if (cursor.generation !== split.generation) return this.#lost(split, 'the file was replaced or cut short')
     const path = this.#pathOf(split)
     const block = await readLines(cursor.bytes, path, split.position, this.#settings, { final: true, signal })
@@ -130,7 +130,9 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
       return fetchedNothing(split, this.#quietWaitMs(split, rest.changedMs))
     }
     const cursor = await this.#cursorOf(split)
-    if (cursor === 'missing') return this.#missing(split, rest)
+    // All that was seen of it was read. The enumerator takes the other file for this one until this split has ended.
+    if (cursor === 'replaced' && rest !== undefined) return fetchedNothing({ ...split, state: 'finished' }, 0)
+    if (cursor === 'missing' || cursor === 'replaced') return this.#missing(split, rest)
     if (cursor.generation !== split.generation) return fetchedNothing(this.#seen(nextGeneration(split), cursor), 0)
     const { clock } = this.#ports
     const look = await readTail(cursor, split, {
@@ -175,12 +177,12 @@ export class FileSplitReader implements SplitReader<Line, FileSplit> {
   }
 
   /** The open file of a split; of its next generation when the file was cut short while nobody looked. */
-  async #cursorOf(split: FileSplit): Promise<FileCursor | 'missing'> {
+  async #cursorOf(split: FileSplit): Promise<FileCursor | 'missing' | 'replaced'> {
     const known = this.#cursors.get(split.splitId)
     if (known?.generation === split.generation) return known
     if (known !== undefined) await this.#closeCursor(split.splitId)
     const located = await this.#locator.locate(split, this.#pathOf(split))
-    if (located.kind === 'missing') return 'missing'
+    if (located.kind === 'missing') return located.replaced ? 'replaced' : 'missing'
     const { compression, clock } = this.#ports
     const generation = located.kind === 'same' ? split : nextGeneration(split)
     const cursor = new FileCursor(located.opened, generation, compression, clock.monoMs())
