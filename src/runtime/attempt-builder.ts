@@ -2,7 +2,7 @@ import { type Environment, type Metric, type MetricRegistry, readVersioned } fro
 import type { OpenSink } from '../sink/index.ts'
 import type { OpenSource } from '../source/index.ts'
 import { BoundedChannel } from './bounded-channel.ts'
-import { opening } from './connector-failure.ts'
+import { connectorFailure, opening } from './connector-failure.ts'
 import type { Exchange, ExecutionPlan, Vertex } from './execution-plan.ts'
 import { InputGate } from './input-gate.ts'
 import type { GraphNode, KeyedNode, NodeId, SinkNode } from './job-graph.ts'
@@ -17,7 +17,7 @@ import { readerOperator, type SourceCoordinator } from './source-coordinator.ts'
 import { SourceInput } from './source-input.ts'
 import { decodeList } from './state-list.ts'
 import { stepContext } from './step-context.ts'
-import { keyFailure, stepFailure } from './step-failure.ts'
+import { keyFailure } from './step-failure.ts'
 import type { StoredState } from './stored-state.ts'
 import { Subtask, type SubtaskStatus, type SubtaskSupervisor } from './subtask.ts'
 
@@ -288,7 +288,9 @@ class SubtaskBuilder {
         sendSplitRequest: () => coordinator.handleSplitRequest(subtask),
       }),
     )
-    const input = new SourceInput(reader, (error) => this.#o.fail(stepFailure(error, { job, step: uid, subtask })))
+    const input = new SourceInput(reader, (error) =>
+      this.#o.fail(connectorFailure({ kind: 'source', job, step: uid, subtask }, 'reading', error)),
+    )
     this.#input = input
     this.#start = () => reader.start()
     coordinator.attach(subtask, input)

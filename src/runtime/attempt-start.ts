@@ -73,7 +73,7 @@ const restoreState = (options: StartOptions, session: CheckpointSession): Stored
  * checkpoint calls pending, publish it in the new generation, and only then remove what earlier attempts left.
  */
 export const startAttempt = async (options: StartOptions): Promise<StartedAttempt> => {
-  const { plan, environment, store, restore, signal } = options
+  const { plan, store, restore } = options
   const { name: job, settings } = plan.graph
   const { restore: target, allowRollback, owner } = restore
   const session =
@@ -83,6 +83,31 @@ export const startAttempt = async (options: StartOptions): Promise<StartedAttemp
   const stored = restoreState(options, session)
   const sinks = new Map<NodeId, OpenSink<unknown>>()
   const committers = new Map<string, SinkCommitter>()
+  try {
+    await openSinks(options, session, stored, sinks, committers)
+    const restoredId = session.restored?.checkpointId
+    if (restoredId !== undefined) {
+      for (const committer of committers.values()) await committer.commitUpTo(restoredId)
+    }
+    await session.carryOver()
+    for (const committer of committers.values()) await committer.abortOrphans()
+    await session.cleanUp()
+  } catch (thrown) {
+    await Promise.allSettled([...committers.values()].map((committer) => committer.close()))
+    throw thrown
+  }
+  return { session, stored, sinks, committers }
+}
+
+/** Opens every sink, and the committers of those that have one, with the receipts of the restored checkpoint. */
+const openSinks = async (
+  { plan, environment, signal }: StartOptions,
+  session: CheckpointSession,
+  stored: StoredState,
+  sinks: Map<NodeId, OpenSink<unknown>>,
+  committers: Map<string, SinkCommitter>,
+): Promise<void> => {
+  const { name: job } = plan.graph
   for (const node of plan.graph.nodes) {
     if (node.kind !== 'sink') continue
     const place: ConnectorPlace = { kind: 'sink', job, step: node.name }
@@ -101,14 +126,6 @@ export const startAttempt = async (options: StartOptions): Promise<StartedAttemp
     committers.set(node.name, committer)
     committer.restore(await stored.readAll(stored.parts(node.name, 'committables')))
   }
-  const restoredId = session.restored?.checkpointId
-  if (restoredId !== undefined) {
-    for (const committer of committers.values()) await committer.commitUpTo(restoredId)
-  }
-  await session.carryOver()
-  for (const committer of committers.values()) await committer.abortOrphans()
-  await session.cleanUp()
-  return { session, stored, sinks, committers }
 }
 
 const openCommitter = async (

@@ -12,17 +12,20 @@ export const opening = async <T>(place: ConnectorPlace, what: string, open: () =
   try {
     return await open()
   } catch (thrown) {
-    if (isMillraceError(thrown)) throw thrown
-    const { kind, job, step, subtask } = place
-    const cause = asError(thrown)
-    const details = {
-      message: `${what} of the ${kind} threw ${cause.name}: ${cause.message}`,
-      place: { job, step, subtaskIndex: subtask },
-      fix: `correct the ${kind}, or let it throw an error that says what to do; the cause has the stack`,
-      cause,
-    }
-    throw kind === 'source'
-      ? new SourceError('SOURCE_UNAVAILABLE', details)
-      : new SinkError('SINK_UNAVAILABLE', details)
+    throw connectorFailure(place, what, thrown)
   }
+}
+
+/** What `what` of a connector threw, as an error with its place. Errors of ours pass unchanged. */
+export const connectorFailure = (place: ConnectorPlace, what: string, thrown: unknown): Error => {
+  if (isMillraceError(thrown)) return thrown
+  const { kind, job, step, subtask } = place
+  const cause = asError(thrown)
+  const details = {
+    message: `${what} of the ${kind} threw ${cause.name}: ${cause.message}`,
+    place: { job, step, subtaskIndex: subtask },
+    fix: `correct the ${kind}, or let it throw an error that says what to do; the cause has the stack`,
+    cause,
+  }
+  return kind === 'source' ? new SourceError('SOURCE_UNAVAILABLE', details) : new SinkError('SINK_UNAVAILABLE', details)
 }

@@ -49,6 +49,9 @@ export class JobAttempt implements SubtaskSupervisor, CheckpointTarget<Reports> 
   readonly #controller = new AbortController()
   #subtasks: readonly BuiltSubtask[] = []
   #loops: Promise<void>[] = []
+  #launching: Promise<void> = Promise.resolve()
+  /** What has been closed: a start that was cut off may open something afterwards. */
+  readonly #closed = new Set<object>()
   #sources: ReadonlyMap<NodeId, RunningSource> = new Map()
   #started: StartedAttempt | undefined
   #coordinator: CheckpointCoordinator<Reports> | undefined
@@ -70,7 +73,8 @@ export class JobAttempt implements SubtaskSupervisor, CheckpointTarget<Reports> 
   /** Runs the attempt to its end. Rejects with the first failure, after everything of the attempt has ended. */
   async run(): Promise<AttemptOutcome> {
     try {
-      await this.#launch()
+      this.#launching = this.#launch()
+      await this.#orFailure(this.#launching)
       await this.#firstCheckpoint()
       this.#openSources()
       const outcome = await this.#steady()
@@ -256,19 +260,27 @@ export class JobAttempt implements SubtaskSupervisor, CheckpointTarget<Reports> 
   }
 
   async #closeAll(): Promise<void> {
-    const { log } = this.#o.environment
-    const quietly = async (what: string, closing: Promise<void> | undefined): Promise<void> => {
+    await this.#closeOpened()
+    await this.#launching.catch(() => {})
+    await this.#closeOpened()
+  }
+
+  /** Closes what is open by now and has not been closed. */
+  async #closeOpened(): Promise<void> {
+    const close = async (what: string, owner: { close(): Promise<void> } | undefined): Promise<void> => {
+      if (owner === undefined || this.#closed.has(owner)) return
+      this.#closed.add(owner)
       try {
-        await closing
+        await owner.close()
       } catch (thrown) {
-        log.warn({ what, cause: asError(thrown).message }, 'closing failed')
+        this.#o.environment.log.warn({ what, cause: asError(thrown).message }, 'closing failed')
       }
     }
-    await quietly('the checkpoint coordinator', this.#coordinator?.close())
+    await close('the checkpoint coordinator', this.#coordinator)
     await Promise.all(this.#loops)
-    for (const { chain } of this.#subtasks) await quietly(chain.name, chain.close())
-    for (const { coordinator } of this.#sources.values()) await quietly('an enumerator', coordinator.close())
-    for (const [uid, committer] of this.#started?.committers ?? []) await quietly(uid, committer.close())
+    for (const { chain } of this.#subtasks) await close(chain.name, chain)
+    for (const { coordinator } of this.#sources.values()) await close('an enumerator', coordinator)
+    for (const [uid, committer] of this.#started?.committers ?? []) await close(uid, committer)
   }
 
   // SubtaskSupervisor

@@ -8,7 +8,7 @@ import type { JobEvent } from './job-events.ts'
 import { type JobGraph, validateGraph } from './job-graph.ts'
 import { type MetricsFrame, metricFrames } from './metric-frames.ts'
 import type { ProgressMark } from './progress-mark.ts'
-import { decideRestart, isRecoverable, type PastFailure } from './restart-strategy.ts'
+import { decideRestart, forgetFailures, isRecoverable, type PastFailure } from './restart-strategy.ts'
 
 export interface JobRunnerOptions {
   readonly graph: JobGraph
@@ -124,7 +124,7 @@ export class JobRunner implements JobHandle {
     const { environment, graph } = this.#o
     if (this.#cancelled.signal.aborted || !isRecoverable(cause)) throw cause
     failures.push({ atMs: environment.clock.monoMs() })
-    if (failures.length > 1000) failures.shift()
+    forgetFailures(graph.settings.restart, failures)
     const decision = decideRestart(graph.settings.restart, failures, environment.random.float())
     if (!decision.restart || this.#stop !== undefined) {
       if (graph.settings.restart.kind === 'none' && isMillraceError(cause)) throw cause

@@ -38,13 +38,13 @@ export const reduceOperator = (
       for (; index < records.length; index++) {
         const key = keys[index] as Key
         const entry = store.touch(key, keyHashes[index] ?? 0)
-        const known = entry.values[0]
+        const known = entry.get(0)
         const next = fn(known === undefined ? initial(key) : known, records[index], key)
         refusePromise(context, 'reduce', next)
         if (next === undefined) {
           throw stepMisused(context, 'the function of reduce returned undefined', 'return the new accumulator')
         }
-        entry.values[0] = next
+        entry.set(0, next)
         results[index] = next
       }
     } catch (thrown) {

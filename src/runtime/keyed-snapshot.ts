@@ -1,45 +1,19 @@
 import type { CheckpointPart, CheckpointWriter, PartWriter } from '../checkpoint/index.ts'
-import {
-  asError,
-  type Clock,
-  decodeState,
-  encodeState,
-  type Key,
-  keyGroupRange,
-  RestoreError,
-  StepError,
-} from '../core/index.ts'
+import { asError, type Clock, decodeState, type Key, keyGroupRange, RestoreError, StepError } from '../core/index.ts'
+import { frameHeaderBytes, KeyedFrames, keyedFormat } from './keyed-frames.ts'
 import type { Entry, KeyedStateStore, StateDeclaration } from './keyed-state.ts'
 
-/**
- * The stored form of keyed state, version 1: frames of `u32 payload length, u16 key group, u16 entries` (big-endian) and a
- * CBOR array `[key, timers, value of each state, …]` flattened over the entries. The first frame has no entries; its
- * payload describes the states. A reader skips the frames of key groups that are not its own.
- */
-export const keyedFormat = { name: 'millrace.keyed', version: 1 } as const
-
-const headerBytes = 8
-const entriesPerFrame = 1024
+/** Bytes of complete frames that are written at once. */
 const appendBytes = 1 << 20
-/** Longest stretch of work before the event loop gets its turn (bench: runtime, checkpoint under load). */
+/** Longest stretch of work before the event loop gets its turn (bench: runtime, checkpoint). */
 const sliceMs = 4
+/** Entries taken between two looks at the clock. */
+const entriesPerLook = 64
 
 interface KeyedHeader {
   readonly maxParallelism: number
   readonly states: readonly StateDeclaration[]
 }
-
-const frame = (group: number, count: number, payload: Uint8Array): Uint8Array => {
-  const bytes = new Uint8Array(headerBytes + payload.length)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, payload.length)
-  view.setUint16(4, group)
-  view.setUint16(6, count)
-  bytes.set(payload, headerBytes)
-  return bytes
-}
-
-const isPrimitive = (value: unknown): boolean => typeof value !== 'object' || value === null
 
 /**
  * A snapshot of keyed state that is taken while the step works on. The moment of the snapshot is its construction. An
@@ -50,11 +24,9 @@ export class KeyedSnapshot {
   readonly #store: KeyedStateStore
   readonly #number: number
   readonly #step: string
-  #pending: unknown[] = []
-  #pendingGroup = -1
-  #pendingCount = 0
-  #chunks: Uint8Array[] = []
-  #chunkBytes = 0
+  /** Entries looked at and not taken yet. */
+  readonly #some: Entry[] = []
+  #frames: KeyedFrames
   #left: number
   #failure: Error | undefined
 
@@ -63,13 +35,18 @@ export class KeyedSnapshot {
     this.#step = step
     this.#left = store.size
     this.#number = ++store.snapshotNumber
-    store.beforeTouch = (entry, group) => {
-      this.#take(entry, group)
-      // The user may change an object in place as soon as this returns; a primitive can wait for company.
-      if (!entry.values.every(isPrimitive)) this.#flush()
-    }
+    this.#frames = new KeyedFrames(store.first, store.declarations.length)
     const header: KeyedHeader = { maxParallelism: store.maxParallelism, states: store.declarations }
-    this.#push(frame(0, 0, encodeState(header)))
+    this.#frames.addHeader(header)
+    store.beforeTouch = (entry, group) => {
+      try {
+        this.#take(entry, group)
+        // The user may change an object in place as soon as this returns.
+        this.#frames.settle()
+      } catch (thrown) {
+        this.#failure ??= this.#notStored(thrown)
+      }
+    }
   }
 
   /** Whether the store is still making this snapshot and no later one. */
@@ -77,44 +54,27 @@ export class KeyedSnapshot {
     return this.#store.snapshotNumber === this.#number
   }
 
-  #push(bytes: Uint8Array): void {
-    this.#chunks.push(bytes)
-    this.#chunkBytes += bytes.length
-  }
-
-  /** Takes the entry as it is now. Whoever lets user code run next must flush objects before. */
+  /** Takes the entry as it is now. Whoever lets user code run next must settle the frames before. */
   #take(entry: Entry, group: number): void {
     entry.snapshot = this.#number
     this.#left--
-    if (group !== this.#pendingGroup || this.#pendingCount >= entriesPerFrame) this.#flush()
-    this.#pendingGroup = group
-    this.#pendingCount++
-    this.#pending.push(entry.key, entry.timers, ...entry.values)
+    this.#frames.add(entry, group)
   }
 
-  #flush(): void {
-    if (this.#pendingCount === 0) return
-    try {
-      this.#push(frame(this.#pendingGroup, this.#pendingCount, encodeState(this.#pending)))
-    } catch (thrown) {
-      const cause = asError(thrown)
-      this.#failure ??= new StepError('STEP_MISUSED', {
-        message: `a state value cannot be stored: ${cause.message}`,
-        place: { step: this.#step },
-        fix: 'keep plain data in state: text, numbers, bigints, dates, bytes, arrays, maps, sets and plain objects',
-        cause,
-      })
-    }
-    this.#pending = []
-    this.#pendingCount = 0
+  #notStored(thrown: unknown): StepError {
+    const cause = asError(thrown)
+    return new StepError('STEP_MISUSED', {
+      message: `a state value cannot be stored: ${cause.message}`,
+      place: { step: this.#step },
+      fix: 'keep plain data in state: text, numbers, bigints, dates, bytes, arrays, maps, sets and plain objects',
+      cause,
+    })
   }
 
   /** Gives up: touches are not recorded any more. */
   abandon(): void {
     if (this.#current) this.#store.beforeTouch = undefined
-    this.#chunks = []
-    this.#pending = []
-    this.#pendingCount = 0
+    this.#frames = new KeyedFrames(this.#store.first, 0)
     this.#failure ??= new Error('the checkpoint was given up')
   }
 
@@ -129,58 +89,67 @@ export class KeyedSnapshot {
     } as const
     let part: PartWriter | undefined
     let sliceStart = clock.monoMs()
-    let sinceCheck = 0
+    let sinceLook = 0
     for (let group = this.#store.first; group <= this.#store.last && this.#left > 0; group++) {
-      for (const entry of this.#store.group(group).values()) {
-        if (entry.snapshot !== this.#number) this.#take(entry, group)
-        if (++sinceCheck < 256) continue
-        sinceCheck = 0
-        if (clock.monoMs() - sliceStart > sliceMs) {
-          this.#flush()
-          await clock.yield()
+      const entries = this.#store.group(group).values()
+      for (let more = true; more; ) {
+        more = this.#takeSome(entries, group)
+        this.#check()
+        sinceLook += this.#some.length
+        if (this.#frames.bytes >= appendBytes) {
+          part ??= await writer.openPart(header)
+          await part.append(this.#frames.take())
           this.#check()
-          sliceStart = clock.monoMs()
         }
+        if (sinceLook < entriesPerLook) continue
+        sinceLook = 0
+        if (clock.monoMs() - sliceStart < sliceMs) continue
+        await clock.yield()
+        this.#check()
+        sliceStart = clock.monoMs()
       }
-      this.#flush()
-      this.#check()
-      if (this.#chunkBytes < appendBytes) continue
-      part ??= await writer.openPart(header)
-      await this.#drain(part)
-      await clock.yield()
-      this.#check()
-      sliceStart = clock.monoMs()
     }
-    this.#flush()
+    this.#frames.close()
     this.#check()
     this.#store.beforeTouch = undefined
-    if (part === undefined) return await writer.writePart(header, concat(this.#chunks))
-    await this.#drain(part)
+    if (part === undefined) return await writer.writePart(header, this.#frames.take())
+    await part.append(this.#frames.take())
     return await part.finish()
+  }
+
+  /** Takes some entries of a group; false when none is left. No loop of `persist`'s: those run slower when it awaits. */
+  #takeSome(entries: Iterator<Entry>, group: number): boolean {
+    const some = this.#some
+    some.length = 0
+    let more = true
+    let keyLength = 0
+    // All are looked at, their keys too, before the first is written: so that the processor fetches them side by side and
+    // does not wait for the memory of one after the other (bench: runtime, checkpoint).
+    while (some.length < entriesPerLook) {
+      const next = entries.next()
+      if (next.done === true) {
+        more = false
+        break
+      }
+      const entry = next.value
+      if (entry.snapshot === this.#number) continue
+      some.push(entry)
+      if (typeof entry.key === 'string') keyLength += entry.key.length
+    }
+    try {
+      this.#frames.expect(group, some.length, keyLength)
+      for (const entry of some) this.#take(entry, group)
+      if (more) this.#frames.settle()
+      else this.#frames.closeGroup(group)
+    } catch (thrown) {
+      this.#failure ??= this.#notStored(thrown)
+    }
+    return more
   }
 
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure
   }
-
-  async #drain(part: PartWriter): Promise<void> {
-    while (this.#chunks.length > 0) {
-      const taken = concat(this.#chunks)
-      this.#chunks = []
-      this.#chunkBytes = 0
-      await part.append(taken)
-    }
-  }
-}
-
-const concat = (chunks: readonly Uint8Array[]): Uint8Array => {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
 }
 
 export interface RestoreStep {
@@ -207,13 +176,13 @@ export const restoreKeyed = async (
   let position = 0
   let sliceStart = clock.monoMs()
   while (position < bytes.length) {
-    if (position + headerBytes > bytes.length) throw corrupt(at, 'a frame header is cut short')
+    if (position + frameHeaderBytes > bytes.length) throw corrupt(at, 'a frame header is cut short')
     const length = view.getUint32(position)
     const group = view.getUint16(position + 4)
     const count = view.getUint16(position + 6)
-    const end = position + headerBytes + length
+    const end = position + frameHeaderBytes + length
     if (end > bytes.length) throw corrupt(at, 'a frame is cut short')
-    const payload = bytes.subarray(position + headerBytes, end)
+    const payload = bytes.subarray(position + frameHeaderBytes, end)
     position = end
     if (columns === undefined) columns = readHeader(store, payload, at)
     else if (group >= store.first && group <= store.last) readEntries(store, group, count, payload, columns, at)
@@ -261,11 +230,8 @@ const readEntries = (
   const width = 2 + columns.length
   if (!Array.isArray(flat) || flat.length !== count * width) throw corrupt(at, 'a frame has the wrong number of values')
   for (let start = 0; start < flat.length; start += width) {
-    const values = new Array<unknown>(store.declarations.length).fill(undefined)
-    columns.forEach((column, index) => {
-      if (column >= 0) values[column] = flat[start + 2 + index]
-    })
-    store.restore(group, flat[start] as Key, values, flat[start + 1] as readonly number[])
+    const entry = store.restore(group, flat[start] as Key, flat[start + 1] as readonly number[])
+    for (const [index, column] of columns.entries()) if (column >= 0) entry.set(column, flat[start + 2 + index])
   }
 }
 

@@ -8,15 +8,50 @@ export interface StateDeclaration {
   readonly kind: 'value' | 'list' | 'map'
 }
 
-/** Everything kept for one key. */
-export interface Entry {
+const noTimers: readonly number[] = []
+const noValues: unknown[] = []
+
+/**
+ * Everything kept for one key. The first state stands in the entry itself: a step with one state, and most have no more,
+ * keeps one object for a key and not three (bench: runtime, checkpoint).
+ */
+export class Entry {
   readonly key: Key
-  /** One value per declared state; undefined when the key has none. */
-  readonly values: unknown[]
   /** Due times of the key's timers, ascending; a new array on every change. */
   timers: readonly number[]
   /** The newest snapshot that has this entry, or that the entry is too young for. */
   snapshot: number
+  #first: unknown
+  readonly #others: unknown[]
+
+  constructor(key: Key, states: number, snapshot: number, timers: readonly number[]) {
+    this.key = key
+    this.timers = timers
+    this.snapshot = snapshot
+    this.#others = states < 2 ? noValues : new Array(states - 1).fill(undefined)
+  }
+
+  /** The value of a state, by its number; undefined when the key has none. */
+  get(state: number): unknown {
+    return state === 0 ? this.#first : this.#others[state - 1]
+  }
+
+  set(state: number, value: unknown): void {
+    if (state === 0) this.#first = value
+    else this.#others[state - 1] = value
+  }
+
+  /** One value per declared state. */
+  get values(): readonly unknown[] {
+    return [this.#first, ...this.#others]
+  }
+
+  /** Whether there is nothing to keep. */
+  get isEmpty(): boolean {
+    if (this.timers.length > 0 || this.#first !== undefined) return false
+    for (const value of this.#others) if (value !== undefined) return false
+    return true
+  }
 }
 
 /** What a snapshot under way must hear of: the entry is about to be shown to the user, who may change it. */
@@ -69,12 +104,7 @@ export class KeyedStateStore {
       this.touchEntry(known, group)
       return known
     }
-    const entry: Entry = {
-      key: ownKey(key),
-      values: new Array(this.declarations.length).fill(undefined),
-      timers: noTimers,
-      snapshot: this.snapshotNumber,
-    }
+    const entry = new Entry(ownKey(key), this.declarations.length, this.snapshotNumber, noTimers)
     map.set(mapKey, entry)
     this.#size++
     return entry
@@ -87,20 +117,21 @@ export class KeyedStateStore {
 
   /** Forgets an entry that keeps nothing any more. Called after the user's function. */
   dropIfEmpty(entry: Entry, hash: number): void {
-    if (entry.timers.length > 0) return
-    for (const value of entry.values) if (value !== undefined) return
+    if (!entry.isEmpty) return
     const map = this.#mapOf(keyGroupOf(hash, this.maxParallelism))
     if (map.delete(mapKeyOf(entry.key))) this.#size--
   }
 
-  /** Puts back an entry read from a checkpoint. */
-  restore(group: number, key: Key, values: unknown[], timers: readonly number[]): void {
-    const entry: Entry = { key, values, timers, snapshot: this.snapshotNumber }
+  /** Puts back an entry read from a checkpoint, still without values. */
+  restore(group: number, key: Key, timers: readonly number[]): Entry {
+    const { declarations, snapshotNumber } = this
+    const entry = new Entry(key, declarations.length, snapshotNumber, timers.length === 0 ? noTimers : timers)
     const map = this.#mapOf(group)
     const before = map.size
     map.set(mapKeyOf(key), entry)
     this.#size += map.size - before
     for (const at of timers) this.timers.add(at, entry)
+    return entry
   }
 
   /** Registers a timer; one per key and time. */
@@ -114,8 +145,6 @@ export class KeyedStateStore {
     entry.timers = entry.timers.filter((at) => at !== atMs)
   }
 }
-
-const noTimers: readonly number[] = []
 
 /** Bytes belong to the batch they came in: the state keeps a copy. */
 const ownKey = (key: Key): Key => {

@@ -6,6 +6,19 @@ export interface PastFailure {
   readonly atMs: number
 }
 
+/** Failures in a row after which an exponential delay is at its longest, whatever its options. */
+const exponentialMax = 1_000
+
+/** Forgets failures that cannot matter any more, so that a job that fails for ever does not remember for ever. */
+export const forgetFailures = (settings: RestartSettings, failures: PastFailure[]): void => {
+  if (settings.kind === 'rate') {
+    const newest = failures.at(-1)?.atMs ?? 0
+    while (newest - (failures[0]?.atMs ?? newest) >= settings.windowMs) failures.shift()
+  } else if (settings.kind === 'exponential') {
+    failures.splice(0, failures.length - exponentialMax)
+  }
+}
+
 export type RestartDecision = { readonly restart: true; readonly delayMs: number } | { readonly restart: false }
 
 /** Whether a failure may be cured by going back to the last checkpoint at all. */

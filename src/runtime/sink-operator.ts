@@ -1,5 +1,6 @@
 import type { VersionedSerializer } from '../core/index.ts'
 import type { SinkWriter } from '../sink/index.ts'
+import { type ConnectorPlace, connectorFailure, opening } from './connector-failure.ts'
 import type { Operator, OperatorContext } from './operator.ts'
 import { encodeList } from './state-list.ts'
 
@@ -9,13 +10,24 @@ export const sinkOperator = (
   writer: SinkWriter<unknown, unknown, unknown>,
   stateSerializer: VersionedSerializer<unknown> | undefined,
 ): Operator => {
+  const { job, step, subtask } = context
+  const place: ConnectorPlace = { kind: 'sink', job, step, subtask }
+  const writeFailed = (thrown: unknown): never => {
+    throw connectorFailure(place, 'write', thrown)
+  }
   let committables: readonly unknown[] = []
   return {
-    process: (batch) => writer.write(batch),
+    process(batch) {
+      try {
+        return writer.write(batch)?.catch(writeFailed)
+      } catch (thrown) {
+        return writeFailed(thrown)
+      }
+    },
     async prepareBarrier(id, endOfInput) {
-      await writer.flush(endOfInput)
+      await opening(place, 'flush', () => writer.flush(endOfInput))
       // Kept until the snapshot of the same barrier takes them along: nothing runs in between.
-      committables = (await writer.prepareCommit?.(id)) ?? []
+      committables = await opening(place, 'prepareCommit', async () => (await writer.prepareCommit?.(id)) ?? [])
     },
     snapshot(id) {
       const staged = committables

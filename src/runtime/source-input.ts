@@ -1,5 +1,5 @@
 import type { CheckpointId } from '../core/index.ts'
-import type { SourceReader, Split } from '../source/index.ts'
+import { nothingToRead, type PollResult, type SourceReader, type Split } from '../source/index.ts'
 import type { InputEvent, SubtaskInput } from './input-gate.ts'
 
 /** What the source coordinator tells a source subtask. One queue, so an assignment stays before the barrier after it. */
@@ -43,14 +43,24 @@ export class SourceInput implements SubtaskInput {
       if (event !== undefined) return event
     }
     if (this.#phase !== 'reading') return undefined
-    const result = this.#reader.poll()
+    const result = this.#poll()
     if (result.kind === 'records') return { kind: 'batch', batch: result.batch }
     if (result.kind === 'end') {
       this.#phase = 'ended'
       return { kind: 'end' }
     }
-    this.#watch()
+    if (this.#phase === 'reading') this.#watch()
     return undefined
+  }
+
+  #poll(): PollResult<unknown> {
+    try {
+      return this.#reader.poll()
+    } catch (thrown) {
+      this.#phase = 'stopped'
+      this.#onFailure(thrown)
+      return nothingToRead
+    }
   }
 
   #obey(control: SourceControl): InputEvent | undefined {

@@ -61,57 +61,57 @@ export class StateHandles {
     kind: StateDeclaration['kind'],
     column: number,
   ): ValueState<unknown> | ListState<unknown> | MapState<string, unknown> {
-    const values = (): unknown[] => {
+    const entry = (): Entry => {
       if (this.#entry === undefined) throw new Error('state can be used only while the function it was given to runs')
-      return this.#entry.values
+      return this.#entry
     }
-    if (kind === 'value') return valueHandle(values, column)
-    return kind === 'list' ? listHandle(values, column) : mapHandle(values, column)
+    if (kind === 'value') return valueHandle(entry, column)
+    return kind === 'list' ? listHandle(entry, column) : mapHandle(entry, column)
   }
 }
 
-const valueHandle = (values: () => unknown[], column: number): ValueState<unknown> => ({
-  get: () => values()[column],
+const valueHandle = (entry: () => Entry, column: number): ValueState<unknown> => ({
+  get: () => entry().get(column),
   set(value) {
-    values()[column] = value
+    entry().set(column, value)
   },
   clear() {
-    values()[column] = undefined
+    entry().set(column, undefined)
   },
 })
 
-const listHandle = (values: () => unknown[], column: number): ListState<unknown> => {
-  const list = (): unknown[] | undefined => values()[column] as unknown[] | undefined
+const listHandle = (entry: () => Entry, column: number): ListState<unknown> => {
+  const list = (): unknown[] | undefined => entry().get(column) as unknown[] | undefined
   return {
     get: () => list() ?? [],
     add(...added) {
       const known = list()
-      if (known === undefined) values()[column] = [...added]
+      if (known === undefined) entry().set(column, [...added])
       else known.push(...added)
     },
     set(next) {
-      values()[column] = next.length === 0 ? undefined : [...next]
+      entry().set(column, next.length === 0 ? undefined : [...next])
     },
     clear() {
-      values()[column] = undefined
+      entry().set(column, undefined)
     },
   }
 }
 
-const mapHandle = (values: () => unknown[], column: number): MapState<string, unknown> => {
-  const map = (): Map<string, unknown> | undefined => values()[column] as Map<string, unknown> | undefined
+const mapHandle = (entry: () => Entry, column: number): MapState<string, unknown> => {
+  const map = (): Map<string, unknown> | undefined => entry().get(column) as Map<string, unknown> | undefined
   return {
     get: (key) => map()?.get(key),
     set(key, value) {
       const known = map()
-      if (known === undefined) values()[column] = new Map([[key, value]])
+      if (known === undefined) entry().set(column, new Map([[key, value]]))
       else known.set(key, value)
     },
     has: (key) => map()?.has(key) ?? false,
     delete(key) {
       const known = map()
       if (known === undefined || !known.delete(key)) return false
-      if (known.size === 0) values()[column] = undefined
+      if (known.size === 0) entry().set(column, undefined)
       return true
     },
     entries: () => (map() ?? new Map<string, unknown>()).entries(),
@@ -119,7 +119,7 @@ const mapHandle = (values: () => unknown[], column: number): MapState<string, un
       return map()?.size ?? 0
     },
     clear() {
-      values()[column] = undefined
+      entry().set(column, undefined)
     },
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type ErrorCode, errorTable, MillraceError } from '../../src/core/index.ts'
 import type { RestartSettings } from '../../src/runtime/job-graph.ts'
-import { decideRestart, isRecoverable } from '../../src/runtime/restart-strategy.ts'
+import { decideRestart, forgetFailures, isRecoverable } from '../../src/runtime/restart-strategy.ts'
 
 const at = (...times: readonly number[]) => times.map((atMs) => ({ atMs }))
 const delayOf = (settings: RestartSettings, failures: ReturnType<typeof at>, uniform = 0.5): number | undefined => {
@@ -111,5 +111,56 @@ describe('isRecoverable', () => {
 
   test('is true for errors of others, which may pass', () => {
     expect(isRecoverable(new TypeError('t'))).toBe(true)
+  })
+})
+
+describe('forgetFailures', () => {
+  const times = fc.array(fc.nat(5_000), { minLength: 1, maxLength: 60 }).map((list) => list.sort((a, b) => a - b))
+  const someSettings: fc.Arbitrary<RestartSettings> = fc.oneof(
+    fc.record({ kind: fc.constant('fixed' as const), attempts: fc.nat(60), delayMs: fc.constant(1) }),
+    fc.record({
+      kind: fc.constant('rate' as const),
+      failures: fc.nat(10),
+      windowMs: fc.integer({ min: 1, max: 3_000 }),
+      delayMs: fc.constant(1),
+    }),
+    fc.constant<RestartSettings>({
+      kind: 'exponential',
+      initialMs: 1_000,
+      maxMs: 60_000,
+      multiplier: 1.5,
+      jitter: 0,
+      resetAfterMs: 1_000,
+    }),
+  )
+
+  test('never changes a decision', () => {
+    fc.assert(
+      fc.property(someSettings, times, (settings, list) => {
+        const remembered: { atMs: number }[] = []
+        for (const [index, atMs] of list.entries()) {
+          remembered.push({ atMs })
+          forgetFailures(settings, remembered)
+          expect(decideRestart(settings, remembered, 0)).toEqual(
+            decideRestart(settings, at(...list.slice(0, index + 1)), 0),
+          )
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('keeps only so many, unless the strategy counts them all', () => {
+    const many = (): { atMs: number }[] => at(...Array.from({ length: 5_000 }, (_, index) => index))
+    const left = (settings: RestartSettings): number => {
+      const failures = many()
+      forgetFailures(settings, failures)
+      return failures.length
+    }
+    expect(left({ kind: 'rate', failures: 1, windowMs: 100, delayMs: 0 })).toBe(100)
+    expect(
+      left({ kind: 'exponential', initialMs: 1, maxMs: 9, multiplier: 2, jitter: 0, resetAfterMs: 1e9 }),
+    ).toBeLessThanOrEqual(1_000)
+    expect(left({ kind: 'fixed', attempts: 10_000, delayMs: 0 })).toBe(5_000)
   })
 })

@@ -20,14 +20,17 @@ export const signatureOf = (violation: string): string =>
 
 export const notReproduced = 'NOT REPRODUCED BY ITS PLAN'
 const runsMax = 300
+/** A run that does not end takes seconds; a plan that is not the shortest is worth more than none. */
+const shrinkMs = 15_000
 
 /** The fewest of its faults with which a run still fails in the same way. */
 export const reproduce = async (scenario: Scenario, failed: TrialResult): Promise<Reproduction> => {
   const { seed, config, violation = '', injected } = failed
   const signature = signatureOf(violation)
+  const until = performance.now() + shrinkMs
   let runs = 0
   const fails = async (plan: FaultPlan): Promise<boolean> => {
-    if (++runs > runsMax) return false
+    if (++runs > runsMax || (runs > 1 && performance.now() > until)) return false
     const again = await runTrial(scenario, seed, { config, plan })
     return again.violation !== undefined && signatureOf(again.violation) === signature
   }

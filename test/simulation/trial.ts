@@ -111,8 +111,8 @@ class Trial {
     world.at(1, () => this.#spawn())
     world.at(this.#config.faultMs, () => this.#heal())
     const outcome = await world.run(() => this.#refused || this.#finished(), {
-      eventsMax: 200_000,
-      virtualMsMax: 1_200_000,
+      eventsMax: 60_000,
+      virtualMsMax: 600_000,
     })
     if (outcome === 'idle') world.violate(`L4: nothing is left to happen, and work is left to do; ${this.#stuck()}`)
     if (outcome === 'budget') world.violate(`L1: ${this.#oracle.progress} after ${world.nowMs} ms; ${this.#stuck()}`)

@@ -81,6 +81,7 @@ export const stateBugs: readonly PlantedBug[] = [
     search: '        this.#finished.add(split)\n        this.#splitReader.onFinished?.(split)\n        continue\n',
     replacement: '        this.#finished.add(split)\n        continue\n',
     breaks: 'children of a split wait for a parent that has ended',
+    scenarios: ['sharded'],
   },
   {
     id: 'child-before-parent',
