@@ -111,7 +111,7 @@ class Trial {
     world.at(1, () => this.#spawn())
     world.at(this.#config.faultMs, () => this.#heal())
     const outcome = await world.run(() => this.#refused || this.#finished(), {
-      eventsMax: 60_000,
+      eventsMax: 400_000,
       virtualMsMax: 600_000,
     })
     if (outcome === 'idle') world.violate(`L4: nothing is left to happen, and work is left to do; ${this.#stuck()}`)

@@ -98,9 +98,9 @@ export const checkpointBugs: readonly PlantedBug[] = [
     id: 'carry-over-after-orphans',
     file: start,
     search:
-      '  await session.carryOver()\n  for (const committer of committers.values()) await committer.abortOrphans()\n  await session.cleanUp()\n',
+      '    await session.carryOver()\n    for (const committer of committers.values()) await committer.abortOrphans()\n    await session.cleanUp()\n',
     replacement:
-      '  for (const committer of committers.values()) await committer.abortOrphans()\n  await session.carryOver()\n  await session.cleanUp()\n',
+      '    for (const committer of committers.values()) await committer.abortOrphans()\n    await session.carryOver()\n    await session.cleanUp()\n',
     breaks: 'an owner that lost the race removes staged files of the one that won',
   },
   {

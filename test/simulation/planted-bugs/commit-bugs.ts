@@ -78,8 +78,8 @@ export const commitBugs: readonly PlantedBug[] = [
   {
     id: 'flush-not-awaited',
     file: 'src/runtime/sink-operator.ts',
-    search: '      await writer.flush(endOfInput)\n',
-    replacement: '      void Promise.resolve(writer.flush(endOfInput)).catch(() => {})\n',
+    search: "      await opening(place, 'flush', () => writer.flush(endOfInput))\n",
+    replacement: "      void opening(place, 'flush', () => writer.flush(endOfInput)).catch(() => {})\n",
     breaks: 'a barrier passes a sink that still holds records',
   },
   {
