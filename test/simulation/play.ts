@@ -19,6 +19,8 @@ export interface BaseConfig {
   readonly stopRate: number
   /** Crashes fall where they hurt: while a process starts, and around the publication of a checkpoint. */
   readonly directed: boolean
+  /** Bits rot in manifests, often, and nowhere else. */
+  readonly rotten?: boolean
   readonly rates: Partial<Record<FaultKind, number>>
 }
 
@@ -131,6 +133,7 @@ export const crashRates: Partial<Record<FaultKind, number>> = {
 /** One configuration of the swarm, as far as it is the same everywhere. */
 const drawBase = (random: SeededRandom): BaseConfig => {
   const base = drawSettings(random)
+  if (random.bool(0.06)) return { ...base, rotten: true, rates: { ...base.rates, ...crashRates, bitRot: 0.1 } }
   return random.bool(0.3) ? { ...base, directed: true, rates: { ...base.rates, ...crashRates } } : base
 }
 

@@ -98,7 +98,9 @@ class Trial {
 
   #mayHappen(kind: FaultKind, { operation, path }: FaultSite): boolean {
     // Bits rot in published state only: what a part loses before it is committed nothing could notice.
-    if (kind === 'bitRot') return path.startsWith(`${checkpoints}/`)
+    if (kind === 'bitRot') {
+      return this.#config.rotten ? /\/ck-\d+$/.test(path) : path.startsWith(`${checkpoints}/`)
+    }
     if (!this.#config.directed || crashRates[kind] === undefined) return true
     if (/^(rename|syncDirectory|link)$/.test(operation) && path !== '.') return true
     const starts = this.#world.faults.operations - this.#startedAt < startOperations

@@ -88,22 +88,6 @@ export const checkpointBugs: readonly PlantedBug[] = [
     breaks: 'a second crash finds no state in the new generation',
   },
   {
-    id: 'carry-over-keeps-receipts',
-    file: session,
-    search: "        if (part.kind === 'committables') continue\n",
-    replacement: '',
-    breaks: 'receipts that were committed are committed again at the next start',
-  },
-  {
-    id: 'carry-over-after-orphans',
-    file: start,
-    search:
-      '    await session.carryOver()\n    for (const committer of committers.values()) await committer.abortOrphans()\n    await session.cleanUp()\n',
-    replacement:
-      '    for (const committer of committers.values()) await committer.abortOrphans()\n    await session.carryOver()\n    await session.cleanUp()\n',
-    breaks: 'an owner that lost the race removes staged files of the one that won',
-  },
-  {
     id: 'retention-too-eager',
     file: 'src/checkpoint/retention.ts',
     search: '    .slice(Math.max(retained, 2))\n    .filter(({ id }) => id < confirmed)',

@@ -39,13 +39,6 @@ export const commitBugs: readonly PlantedBug[] = [
     breaks: 'staged output that the checkpoint names is removed',
   },
   {
-    id: 'orphans-of-own-generation',
-    file: sinkCommitter,
-    search: '        if (generation < this.#generation) await',
-    replacement: '        if (generation <= this.#generation) await',
-    breaks: 'staged files of the running generation would be removed',
-  },
-  {
     id: 'orphans-stay',
     file: committer,
     search: '    return this.#o.committer.abortOrphans()\n',
