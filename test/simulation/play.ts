@@ -20,7 +20,7 @@ export interface BaseConfig {
   /** Crashes fall where they hurt: while a process starts, and around the publication of a checkpoint. */
   readonly directed: boolean
   /** Bits rot in manifests, often, and nowhere else. */
-  readonly rotten?: boolean
+  readonly rotten?: boolean | undefined
   readonly rates: Partial<Record<FaultKind, number>>
 }
 

@@ -4,7 +4,6 @@ const store = 'src/checkpoint/directory-checkpoint-store.ts'
 const attempt = 'src/runtime/job-attempt.ts'
 const start = 'src/runtime/attempt-start.ts'
 const committer = 'src/runtime/sink-committer.ts'
-const sinkCommitter = 'src/connectors/files/file-sink-committer.ts'
 
 /** The two-phase commit between checkpoints and sinks. */
 export const commitBugs: readonly PlantedBug[] = [
