@@ -1,4 +1,4 @@
-import { type AtLeast, type DeadLetter, type Guarantee, JobGraphError } from '../core/index.ts'
+import { type AtLeast, checkOptions, type DeadLetter, type Guarantee, JobGraphError } from '../core/index.ts'
 import { type JobGraph, validateGraph } from '../runtime/index.ts'
 import type { Sink } from '../sink/index.ts'
 import type { Source } from '../source/index.ts'
@@ -6,7 +6,7 @@ import { requireConnector } from './arguments.ts'
 import { type Explanation, explainGraph } from './explain.ts'
 import { forward, GraphBuilder } from './graph-builder.ts'
 import { type JobOptions, resolveJobOptions } from './job-options.ts'
-import { type ParallelOptions, Stream, type Wiring } from './stream.ts'
+import { type ParallelOptions, parallelFields, Stream, type Wiring } from './stream.ts'
 
 /** Where a job is composed. */
 export interface Flow<W extends Wiring> {
@@ -74,6 +74,7 @@ export function job(
   const builder = new GraphBuilder(name)
   const flow: Flow<Wiring> = {
     from: (sourceName, source, sourceOptions = {}) => {
+      checkOptions<ParallelOptions>(`from '${sourceName}'`, parallelFields, sourceOptions)
       requireConnector('source', sourceName, source)
       const node = builder.add({ kind: 'source', name: sourceName, source, ...sourceOptions })
       return new Stream(builder, { node, output: 'main', partitioning: forward })

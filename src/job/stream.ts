@@ -77,7 +77,8 @@ const parseFields: OptionFieldsOf<ParseOptions<Wiring<Guarantee, true>>> = {
   onInvalid: optional(oneOfField('fail', 'skip', 'dead-letter')),
   invalidInRowMax: optional(integerField(1, 1_000_000_000)),
 }
-const parallelFields: OptionFieldsOf<ParallelOptions> = { parallelism: optional(integerField(1, 1024)) }
+/** @internal */
+export const parallelFields: OptionFieldsOf<ParallelOptions> = { parallelism: optional(integerField(1, 1024)) }
 const mapAsyncFields: OptionFieldsOf<MapAsyncOptions> = { concurrency: optional(integerField(1, 10_000)) }
 
 /**
@@ -302,7 +303,8 @@ export class KeyedStream<T, K extends Key, W extends Wiring<Guarantee, boolean> 
     options: ParallelOptions = {},
   ): Stream<A, W> {
     requireFunction(`reduce '${name}'`, fn)
-    const begin = typeof initial === 'function' ? (initial as (key: Key) => unknown) : () => initial
+    // A copy for each key: a function that changes its accumulator in place must not change that of the others.
+    const begin = typeof initial === 'function' ? (initial as (key: Key) => unknown) : () => structuredClone(initial)
     const fold = fn as (accumulator: unknown, record: unknown, key: Key) => unknown
     return this.#keyed(name, 'reduce', [{ name: 'value', kind: 'value' }], options, (context, store) =>
       reduceOperator(context, store, begin, fold),

@@ -6,6 +6,7 @@ import { connectorFailure, opening } from './connector-failure.ts'
 import type { Exchange, ExecutionPlan, Vertex } from './execution-plan.ts'
 import { InputGate } from './input-gate.ts'
 import type { GraphNode, KeyedNode, NodeId, SinkNode } from './job-graph.ts'
+import { keyedSerializer } from './keyed-frames.ts'
 import { keyGroupsIntersect, restoreKeyed } from './keyed-snapshot.ts'
 import { KeyedStateStore } from './keyed-state.ts'
 import type { Operator, OperatorContext, Output } from './operator.ts'
@@ -306,7 +307,7 @@ class SubtaskBuilder {
     const at = { step: node.name, subtask: this.#index, parallelism, dropped: droppedStates }
     for (const part of stored.parts(node.name, 'keyed')) {
       if (!keyGroupsIntersect(part.subtask ?? 0, before, this.#index, parallelism, maxParallelism)) continue
-      const { bytes } = await stored.read(part)
+      const bytes = readVersioned(keyedSerializer, await stored.read(part), node.name)
       await restoreKeyed(store, bytes, at, environment.clock)
     }
     return node.create(context, store)

@@ -7,7 +7,7 @@ export interface ConnectorPlace {
   readonly subtask?: number | undefined
 }
 
-/** Makes a part of a connector. What that throws comes out with its place; errors of ours pass unchanged. */
+/** Asks something of a connector. What that throws comes out with its place; errors of ours pass unchanged. */
 export const opening = async <T>(place: ConnectorPlace, what: string, open: () => T | Promise<T>): Promise<T> => {
   try {
     return await open()

@@ -7,7 +7,14 @@ import {
   type CompletedCheckpoint,
   type OperatorState,
 } from '../checkpoint/index.ts'
-import { asError, type CheckpointId, isMillraceError, JobCancelledError, type MetricRegistry } from '../core/index.ts'
+import {
+  asError,
+  CheckpointError,
+  type CheckpointId,
+  isMillraceError,
+  JobCancelledError,
+  type MetricRegistry,
+} from '../core/index.ts'
 import { type BuiltSubtask, buildSubtasks, type RunningSource } from './attempt-builder.ts'
 import {
   openSources,
@@ -232,14 +239,29 @@ export class JobAttempt implements SubtaskSupervisor, CheckpointTarget<Reports> 
   }
 
   async savepoint(directory: string | undefined): Promise<CheckpointManifest> {
-    if (this.#coordinator === undefined) throw new Error('the job is starting')
+    const { store, plan } = this.#o
+    const place = { job: plan.graph.name }
+    if (store === undefined) {
+      throw new CheckpointError('CHECKPOINT_DECLINED', {
+        message: 'the job keeps no checkpoints, so a savepoint would hold nothing',
+        place,
+        fix: "add checkpoint: { dir: './checkpoints' } to the options of the job",
+      })
+    }
+    if (this.#coordinator === undefined) {
+      throw new CheckpointError('CHECKPOINT_DECLINED', {
+        message: 'the job is starting',
+        place,
+        fix: 'ask again when it has started',
+      })
+    }
     return await this.#coordinator.request('savepoint', directory)
   }
 
   report(): SubtaskReport[] {
     return this.#subtasks.map(({ subtask, status }) => ({
       subtask: subtask.participant,
-      waitingFor: status.waitingFor,
+      waitingFor: status.waitingFor ?? status.otherwise,
     }))
   }
 

@@ -123,7 +123,7 @@ const nameProblems = ({ nodes }: JobGraph): string[] => {
   const seen = new Set<string>()
   const problems: string[] = []
   for (const { name } of nodes) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/.test(name)) {
+    if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/.test(name)) {
       problems.push(`'${name}' cannot name a step; use up to 100 letters, digits, spaces, dots, dashes, underscores`)
     }
     if (seen.has(name))

@@ -1,4 +1,4 @@
-import { encodeState } from '../core/index.ts'
+import { encodeState, type VersionedSerializer } from '../core/index.ts'
 import type { Entry } from './keyed-state.ts'
 
 /**
@@ -7,6 +7,13 @@ import type { Entry } from './keyed-state.ts'
  * payload describes the states. A reader skips the frames of key groups that are not its own.
  */
 export const keyedFormat = { name: 'millrace.keyed', version: 1 } as const
+
+/** The bytes as they are, once it is certain that this program can read them. */
+export const keyedSerializer: VersionedSerializer<Uint8Array> = {
+  ...keyedFormat,
+  serialize: (bytes) => bytes,
+  deserialize: (_, bytes) => bytes,
+}
 
 export const frameHeaderBytes = 8
 

@@ -30,6 +30,8 @@ export interface SubtaskSupervisor {
 export interface SubtaskStatus {
   /** Undefined while it works. */
   waitingFor: string | undefined
+  /** What it waits for while no step of it says so more exactly. */
+  otherwise?: string | undefined
 }
 
 export interface SubtaskMetrics {
@@ -124,10 +126,11 @@ export class Subtask {
   async #pressed(wait: void | Promise<void>): Promise<void> {
     if (wait === undefined) return
     const start = this.#o.clock.monoMs()
-    this.#o.status.waitingFor ??= `room after ${this.#o.chain.name}`
+    this.#o.status.otherwise = `room after ${this.#o.chain.name}`
     try {
       await wait
     } finally {
+      this.#o.status.otherwise = undefined
       this.#o.status.waitingFor = undefined
       this.#o.metrics.backpressuredMs.add(this.#o.clock.monoMs() - start)
     }
@@ -183,9 +186,9 @@ export class Subtask {
   /** Flink's order at the last barrier (flink-semantics paper, D2): emit, pass on, snapshot; then persist aside. */
   async #checkpoint(id: CheckpointId): Promise<void> {
     const { chain, status } = this.#o
-    status.waitingFor = `the sinks to flush for checkpoint ${id}`
+    status.otherwise = `the sinks to flush for checkpoint ${id}`
     await chain.prepareBarrier(id, this.#ended)
-    status.waitingFor = undefined
+    status.otherwise = undefined
     chain.broadcast({ kind: 'barrier', id })
     const snapshots = chain.snapshot(id)
     for (const { uid, committables } of snapshots) {

@@ -16,10 +16,14 @@ export const functionSink = <T>(
   guaranteeReason: 'the function is called again for what is replayed after a failure',
   open: ({ step }) =>
     openSink<T, never, never>({
-      createWriter: async ({ subtask }) => ({
+      createWriter: async ({ subtask, waiting }) => ({
         async write(batch: RecordBatch<T>) {
           try {
-            await consume(batch.records)
+            const wait = consume(batch.records)
+            if (wait === undefined) return
+            waiting('its function')
+            await wait
+            waiting(undefined)
           } catch (thrown) {
             const cause = asError(thrown)
             throw new SinkError('SINK_UNAVAILABLE', {
