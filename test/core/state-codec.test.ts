@@ -128,6 +128,8 @@ describe('the state codec', () => {
   test('writes the bytes it always wrote', () => {
     const value = { n: 1, t: 'é', m: new Map([[1n, new Date(1_000)]]), b: Uint8Array.of(255), u: undefined }
     expect({ name: stateCodecName, version: stateCodecVersion }).toEqual({ name: 'cbor', version: 1 })
-    expect(Buffer.from(encodeState(value)).toString('hex')).toMatchInlineSnapshot(`"b90005616e01617462c3a9616dd90103a11b0000000000000001c11a000000016162d84041ff6175f7"`)
+    expect(Buffer.from(encodeState(value)).toString('hex')).toMatchInlineSnapshot(
+      `"b90005616e01617462c3a9616dd90103a11b0000000000000001c11a000000016162d84041ff6175f7"`,
+    )
   })
 })
