@@ -78,9 +78,9 @@ export const commitBugs: readonly PlantedBug[] = [
     id: 'barrier-before-staged',
     file: 'src/runtime/subtask.ts',
     search:
-      "    await chain.prepareBarrier(id, this.#ended)\n    status.waitingFor = undefined\n    chain.broadcast({ kind: 'barrier', id })\n    const snapshots = chain.snapshot(id)\n",
+      "    await chain.prepareBarrier(id, this.#ended)\n    status.otherwise = undefined\n    chain.broadcast({ kind: 'barrier', id })\n    const snapshots = chain.snapshot(id)\n",
     replacement:
-      "    chain.broadcast({ kind: 'barrier', id })\n    const snapshots = chain.snapshot(id)\n    await chain.prepareBarrier(id, this.#ended)\n    status.waitingFor = undefined\n",
+      "    chain.broadcast({ kind: 'barrier', id })\n    const snapshots = chain.snapshot(id)\n    await chain.prepareBarrier(id, this.#ended)\n    status.otherwise = undefined\n",
     breaks: 'the snapshot of a sink misses the receipts of its barrier',
   },
   {
