@@ -23,7 +23,6 @@ export const functionSink = <T>(
             if (wait === undefined) return
             waiting('its function')
             await wait
-            waiting(undefined)
           } catch (thrown) {
             const cause = asError(thrown)
             throw new SinkError('SINK_UNAVAILABLE', {
@@ -31,6 +30,8 @@ export const functionSink = <T>(
               place: { step, subtaskIndex: subtask },
               cause,
             })
+          } finally {
+            waiting(undefined)
           }
         },
         async flush() {},

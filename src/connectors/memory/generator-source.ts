@@ -5,6 +5,7 @@ import {
   jsonSerializer,
   type OptionFieldsOf,
   optional,
+  type RecordBatch,
   required,
 } from '../../core/index.ts'
 import {
@@ -34,6 +35,8 @@ export interface GeneratorOptions<T> {
 interface GeneratorSplit extends Split {
   /** The next number of this split. */
   readonly next: number
+  /** From one number to the next: how many splits there were when this one was made. */
+  readonly stride: number
 }
 
 const fields: OptionFieldsOf<GeneratorOptions<unknown>> = {
@@ -68,8 +71,7 @@ export const generatorSource = <T>(options: GeneratorOptions<T>): Source<T, 'exa
         enumeratorSerializer,
         createEnumerator: (enumerator, restored) =>
           new GeneratorEnumerator(enumerator, splits, restored?.dealt ?? false),
-        createReader: () =>
-          new GeneratorReader(generate, count ?? Number.POSITIVE_INFINITY, splits, recordBytes, context),
+        createReader: () => new GeneratorReader(generate, count ?? Number.POSITIVE_INFINITY, recordBytes, context),
       }),
   }
 }
@@ -97,7 +99,8 @@ class GeneratorEnumerator implements SplitEnumerator<GeneratorSplit, { readonly 
     const { parallelism } = this.#context
     if (!this.#dealt) {
       for (let index = 0; index < this.#splits; index++) {
-        this.#context.assignSplits(index % parallelism, [{ splitId: `generator-${index}`, next: index }])
+        const split = { splitId: `generator-${index}`, next: index, stride: this.#splits }
+        this.#context.assignSplits(index % parallelism, [split])
       }
       this.#dealt = true
     }
@@ -123,25 +126,18 @@ class GeneratorEnumerator implements SplitEnumerator<GeneratorSplit, { readonly 
 class GeneratorReader<T> implements SourceReader<T, GeneratorSplit> {
   readonly #generate: (index: number) => T
   readonly #count: number
-  readonly #stride: number
   readonly #recordBytes: number
   readonly #batchMax: number
-  readonly #positions = new Map<string, number>()
+  readonly #splits = new Map<string, GeneratorSplit>()
+  /** Ids of the splits that are not paused, in the order of their turns. */
   #order: string[] = []
   #turn = 0
   #noMore = false
-  #wake: (() => void) | undefined
+  readonly #waiting = new Set<() => void>()
 
-  constructor(
-    generate: (index: number) => T,
-    count: number,
-    stride: number,
-    recordBytes: number,
-    context: SourceContext,
-  ) {
+  constructor(generate: (index: number) => T, count: number, recordBytes: number, context: SourceContext) {
     this.#generate = generate
     this.#count = count
-    this.#stride = stride
     this.#recordBytes = recordBytes
     this.#batchMax = Math.max(1, Math.min(context.batchRecordsMax, Math.floor(context.batchBytesMax / recordBytes)))
   }
@@ -150,59 +146,63 @@ class GeneratorReader<T> implements SourceReader<T, GeneratorSplit> {
 
   poll(): PollResult<T> {
     for (let tries = 0; tries < this.#order.length; tries++) {
-      const splitId = this.#order[this.#turn++ % this.#order.length] ?? ''
-      const first = this.#positions.get(splitId) ?? 0
-      if (first >= this.#count) continue
-      const records: T[] = []
-      let next = first
-      for (; next < this.#count && records.length < this.#batchMax; next += this.#stride)
-        records.push(this.#generate(next))
-      this.#positions.set(splitId, next)
-      const stride = this.#stride
-      return {
-        kind: 'records',
-        batch: {
-          kind: 'batch',
-          records,
-          bytes: records.length * this.#recordBytes,
-          origins: { at: (index) => ({ split: splitId, position: String(first + index * stride) }) },
-        },
-      }
+      const split = this.#splits.get(this.#order[this.#turn++ % this.#order.length] ?? '')
+      if (split !== undefined && split.next < this.#count) return { kind: 'records', batch: this.#read(split) }
     }
-    return this.#noMore ? endOfReader : nothingToRead
+    return this.#noMore && this.unfinishedSplitIds().length === 0 ? endOfReader : nothingToRead
+  }
+
+  #read(split: GeneratorSplit): RecordBatch<T> {
+    const { splitId, next: first, stride } = split
+    const records: T[] = []
+    let next = first
+    for (; next < this.#count && records.length < this.#batchMax; next += stride) records.push(this.#generate(next))
+    this.#splits.set(splitId, { ...split, next })
+    return {
+      kind: 'batch',
+      records,
+      bytes: records.length * this.#recordBytes,
+      origins: { at: (index) => ({ split: splitId, position: String(first + index * stride) }) },
+    }
   }
 
   available(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+    return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const resolve of waiting) resolve()
   }
 
   addSplits(splits: readonly GeneratorSplit[]): void {
-    for (const { splitId, next } of splits) this.#positions.set(splitId, next)
-    this.#order = [...this.#positions.keys()]
-    this.#wake?.()
+    for (const split of splits) {
+      this.#splits.set(split.splitId, split)
+      this.#order.push(split.splitId)
+    }
+    this.#wake()
   }
 
   notifyNoMoreSplits(): void {
     this.#noMore = true
-    this.#wake?.()
+    this.#wake()
   }
 
   snapshotState(): readonly GeneratorSplit[] {
-    return [...this.#positions].map(([splitId, next]) => ({ splitId, next }))
+    return [...this.#splits.values()]
   }
 
   unfinishedSplitIds(): readonly string[] {
-    return this.#order.filter((splitId) => (this.#positions.get(splitId) ?? 0) < this.#count)
+    return [...this.#splits.values()].filter(({ next }) => next < this.#count).map(({ splitId }) => splitId)
   }
 
   pauseOrResumeSplits(pause: readonly string[], resume: readonly string[]): void {
-    const paused = new Set([...this.#positions.keys()].filter((id) => !this.#order.includes(id)))
+    const paused = new Set([...this.#splits.keys()].filter((id) => !this.#order.includes(id)))
     for (const id of pause) paused.add(id)
     for (const id of resume) paused.delete(id)
-    this.#order = [...this.#positions.keys()].filter((id) => !paused.has(id))
-    this.#wake?.()
+    this.#order = [...this.#splits.keys()].filter((id) => !paused.has(id))
+    this.#wake()
   }
 
   waitingFor(): string {
@@ -210,6 +210,6 @@ class GeneratorReader<T> implements SourceReader<T, GeneratorSplit> {
   }
 
   async close(): Promise<void> {
-    this.#wake?.()
+    this.#wake()
   }
 }
