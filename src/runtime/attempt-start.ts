@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly store: CheckpointStore | undefined
   readonly restore: RestoreOptions
   readonly signal: AbortSignal
+  /** The restored state is this generation's own now: whoever starts next goes on from the newest. */
+  readonly onTakenOver: () => void
 }
 
 /** Everything of an attempt that exists before its subtasks. */
@@ -90,6 +92,7 @@ export const startAttempt = async (options: StartOptions): Promise<StartedAttemp
       for (const committer of committers.values()) await committer.commitUpTo(restoredId)
     }
     await session.carryOver()
+    options.onTakenOver()
     for (const committer of committers.values()) await committer.abortOrphans()
     await session.cleanUp()
   } catch (thrown) {

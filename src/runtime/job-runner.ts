@@ -158,8 +158,10 @@ export class JobRunner implements JobHandle {
       restore: this.#tookOver ? latest : restore,
       metrics: this.#metrics,
       mark,
-      onStarted: ({ generation, restored }) => {
+      onTakenOver: () => {
         this.#tookOver = true
+      },
+      onStarted: ({ generation, restored }) => {
         this.#events.next({ kind: 'started', generation, restored: restored?.checkpointId })
       },
       onCheckpoint: ({ manifest, durationMs, bytes }) => {

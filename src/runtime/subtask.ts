@@ -132,7 +132,10 @@ export class Subtask {
     } finally {
       this.#o.status.otherwise = undefined
       this.#o.status.waitingFor = undefined
-      this.#o.metrics.backpressuredMs.add(this.#o.clock.monoMs() - start)
+      const waitedMs = this.#o.clock.monoMs() - start
+      this.#o.metrics.backpressuredMs.add(waitedMs)
+      // The time of the turn is time at work.
+      this.#turnStart += waitedMs
     }
   }
 

@@ -474,6 +474,33 @@ describe('a part of a job that hangs', () => {
 })
 
 describe('an attempt that cannot be started', () => {
+  test.each([
+    ['an id', 3],
+    ['none', 'none'],
+    ['a directory', '/checkpoints'],
+  ] as const)('after it has taken over what it was told to restore by %s is tried again', async (_, restore) => {
+    const { machine, log } = open()
+    let failures = 0
+    const sink = sinkWith({
+      committableSerializer: receipts,
+      createCommitter: async () => ({
+        async commit() {},
+        abortOrphans: async () => {
+          if (failures-- > 0) throw new Error('cannot list')
+        },
+        async close() {},
+      }),
+    })
+    const first = machine.start(feeding(sink, log))
+    await machine.settle()
+    expect(await machine.finish(first.stop())).toMatchObject({ lastCheckpointId: 3 })
+    failures = 1
+    const second = machine.start(feeding(sink, log), { restore })
+    const events = eventsOf(second)
+    await until(machine, () => told(events).some((what) => what.startsWith('started')))
+    expect(await machine.finish(second.stop())).toMatchObject({ outcome: 'stopped', restarts: 1 })
+  })
+
   test('closes what it had opened', async () => {
     const { machine, log } = open()
     const openedWriters = new Set<number>()
