@@ -68,6 +68,14 @@ export const stepMisused = (place: StepPlace, message: string, fix: string): Ste
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 
+/**
+ * The same for every record of a batch, in the loop: only a real promise, which is what an async function gives. Looking for
+ * a `then` on each record costs more than a chain of steps (bench: runtime, fused-chain).
+ */
+export const refusePromises = (place: StepPlace, step: string, value: unknown): void => {
+  if (value instanceof Promise) refusePromise(place, step, value)
+}
+
 /** Refuses a promise where a step wants a value. Its rejection, if it comes to that, has then been heard. */
 export const refusePromise = (place: StepPlace, step: string, value: unknown): void => {
   if (!isThenable(value)) return

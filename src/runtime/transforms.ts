@@ -1,6 +1,6 @@
 import { estimateBytes, pickOrigins, type RecordBatch } from '../core/index.ts'
 import type { Operator, OperatorContext } from './operator.ts'
-import { refusePromise, stepFailure, stepMisused } from './step-failure.ts'
+import { refusePromise, refusePromises, stepFailure, stepMisused } from './step-failure.ts'
 
 /** Size of derived records: the first one's, times their number. */
 const sampleBytes = (records: readonly unknown[]): number => records.length * estimateBytes(records[0])
@@ -14,12 +14,13 @@ export const mapOperator = (context: OperatorContext, fn: (record: unknown) => u
     try {
       for (; index < records.length; index++) {
         const result = fn(records[index])
-        refusePromise(context, 'map', result)
+        refusePromises(context, 'map', result)
         mapped[index] = result
       }
     } catch (thrown) {
       throw stepFailure(thrown, context, batch.origins, index)
     }
+    refusePromise(context, 'map', mapped[0])
     return context.outputs.main.emit({
       kind: 'batch',
       records: mapped,
@@ -41,7 +42,7 @@ export const filterOperator = (context: OperatorContext, fn: (record: unknown) =
       for (; index < records.length; index++) {
         const record = records[index]
         const verdict = fn(record)
-        refusePromise(context, 'filter', verdict)
+        if (typeof verdict === 'object') refusePromise(context, 'filter', verdict)
         if (verdict) {
           kept.push(record)
           picked?.push(index)

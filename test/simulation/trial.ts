@@ -280,7 +280,7 @@ class Trial {
     const code = isMillraceError(error) ? error.code : error.name
     this.#count(`exit ${code}`)
     if (code === 'FENCED' || (code === 'JOB_FAILED' && this.#asked.has(process))) return
-    if (rot && (code === 'CHECKPOINT_CORRUPT' || code === 'CHECKPOINT_NEWER')) {
+    if (rot && ['CHECKPOINT_CORRUPT', 'CHECKPOINT_NEWER', 'CHECKPOINT_FOREIGN'].includes(code)) {
       this.#refused = true
       return
     }
