@@ -10,6 +10,29 @@ import { HandLog } from './hand-source.ts'
 import { Machine } from './harness.ts'
 import { byKey, checkpoint, expectedTotals, type Hit, hit, type Total, totals } from './totals.ts'
 
+describe('a job that is started again with the same parallelism', () => {
+  test('gives each subtask its own splits back', async () => {
+    const machine = new Machine()
+    const log = new HandLog<Hit>(3)
+    const sink = collectSink<Total>()
+    const readBy = async (): Promise<number[]> => {
+      const handle = machine.start(totals({ log, sink, options: { parallelism: 3 } }))
+      await machine.settle()
+      for (const [split, count] of [1, 2, 3].entries()) {
+        for (let n = 0; n < count; n++) log.push(split, hit('a', n))
+      }
+      await machine.settle()
+      await machine.finish(handle.stop())
+      return handle
+        .metrics()
+        .samples.filter(({ name, labels }) => name === 'millrace_records_out_total' && labels.step === 'in')
+        .map(({ value }) => value)
+    }
+    expect(await readBy()).toEqual([1, 2, 3])
+    expect(await readBy()).toEqual([1, 2, 3])
+  })
+})
+
 describe('a job that is started with another parallelism', () => {
   test('keeps its state and its positions: 1 → 4 → 2 → 3 gives what no change gives', async () => {
     const machine = new Machine()

@@ -60,7 +60,11 @@ describe('a job whose function fails', () => {
 
   test('counts every record once, wherever it fails and whenever checkpoints are taken', async () => {
     const someRun = fc.record({
-      hits: fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c'), n: fc.nat(9) }), { minLength: 1, maxLength: 25 }),
+      hits: fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c'), n: fc.nat(9) }), {
+        minLength: 1,
+        maxLength: 25,
+        size: 'max',
+      }),
       failures: fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 3 }),
       pauses: fc.array(fc.integer({ min: 0, max: 900 }), { minLength: 1, maxLength: 5 }),
       parallelism: fc.integer({ min: 1, max: 3 }),
@@ -388,6 +392,29 @@ describe('a part of a job that hangs', () => {
     expect(await cancelMs(machine, handle)).toBe(0)
   })
 
+  test('does not hold up a cancel when others wait for room behind it', async () => {
+    const { machine, log } = open()
+    const handle = machine.start(
+      job('hanging', { checkpoint, channelBatches: 1 }, (flow) => {
+        flow
+          .from('in', log.source())
+          .rebalance()
+          .rebalance()
+          .mapAsync('hang', {}, () => forever<Hit>())
+          .to('out', collectSink<Hit>())
+      }),
+    )
+    await machine.settle()
+    log.push(0, ...Array.from({ length: 20 }, (_, n) => hit('a', n)))
+    await machine.settle()
+    expect(handle.waitingFor().map(({ waitingFor }) => waitingFor)).toEqual([
+      'room after in',
+      'room after rebalance',
+      'hang: the promises of mapAsync',
+    ])
+    expect(await cancelMs(machine, handle)).toBe(0)
+  })
+
   test.each(['write', 'flush', 'close'] as const)(
     'does not hold up a cancel longer than its limit when it is the %s of a sink',
     async (method) => {
@@ -470,6 +497,30 @@ describe('a part of a job that hangs', () => {
     await until(machine, () => sink.records.length === 1)
     expect(events.find((event) => event.kind === 'restarting')).toMatchObject({ cause: { code: 'STEP_TIMED_OUT' } })
     await machine.finish(handle.stop())
+  })
+})
+
+describe('an attempt that is cancelled while it starts', () => {
+  test('closes also what is opened only afterwards', async () => {
+    const { machine, log } = open()
+    const closed: string[] = []
+    const sink = sinkWith({
+      committableSerializer: receipts,
+      createWriter: async () => {
+        await machine.clock.sleep(3_000)
+        return { write() {}, async flush() {}, close: async () => void closed.push('writer') }
+      },
+      createCommitter: async () => ({
+        async commit() {},
+        async abortOrphans() {},
+        close: async () => void closed.push('committer'),
+      }),
+    })
+    const handle = machine.start(feeding(sink, log))
+    await machine.settle()
+    await machine.finish(handle.cancel())
+    expect(closed.sort()).toEqual(['committer', 'writer'])
+    expect(machine.clock.pendingTimers).toBe(0)
   })
 })
 

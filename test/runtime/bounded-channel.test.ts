@@ -95,7 +95,7 @@ const someElements = fc.array(
     { weight: 4, arbitrary: fc.integer({ min: 0, max: 100 }) },
     { weight: 1, arbitrary: fc.constant('barrier' as const) },
   ),
-  { minLength: 1, maxLength: 25 },
+  { minLength: 1, maxLength: 25, size: 'max' },
 )
 const someLimits = fc.record({ batchesMax: fc.integer({ min: 1, max: 4 }), bytesMax: fc.integer({ min: 1, max: 150 }) })
 

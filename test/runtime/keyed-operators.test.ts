@@ -543,7 +543,7 @@ describe('a timer of process', () => {
       fc.record({ kind: fc.constant('fire' as const), key: fc.constant(''), at: fc.nat(20) }),
     )
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
         let remove = false
         const { bench, operator } = openProcess({
           each: ({ ms }, context) => {

@@ -74,7 +74,8 @@ type Operation =
 const someValue = fc.oneof(
   fc.nat(9),
   fc.constant(undefined),
-  fc.constantFrom('a', 1n, null, true),
+  fc.constantFrom<unknown>('a', 'é', '日', 'x'.repeat(300), '', 1n, null, true),
+  fc.constantFrom(23, 24, 255, 256, 65_535, 2 ** 31, 2 ** 32 - 1, 2 ** 32, -1, 1.5, Number.NaN),
   fc.record({ list: fc.array(fc.nat(9), { maxLength: 3 }) }),
 )
 const name = fc.constantFrom('a', 'b', 'c')
@@ -181,7 +182,7 @@ const someSteps = (keys: number): fc.Arbitrary<Step[]> =>
       { weight: 2, arbitrary: fc.constant({ kind: 'snapshot' as const }) },
       { weight: 1, arbitrary: fc.constant({ kind: 'abandon' as const }) },
     ),
-    { minLength: 40, maxLength: 250 },
+    { maxLength: 250, size: 'max' },
   )
 
 describe('a keyed snapshot', () => {
@@ -191,7 +192,7 @@ describe('a keyed snapshot', () => {
     let compared = 0
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.nat(keyCount - 1), someOperation), { maxLength: 200 }),
+        fc.array(fc.tuple(fc.nat(keyCount - 1), someOperation), { maxLength: 200, size: 'max' }),
         fc.boolean(),
         someSteps(keyCount),
         async (before, full, steps) => {
@@ -243,7 +244,7 @@ describe('a keyed snapshot', () => {
 
   test('comes back the same at any parallelism, timers and all', async () => {
     const parallelism = fc.integer({ min: 1, max: 6 })
-    const work = fc.array(fc.tuple(someKey, someOperation), { maxLength: 80 })
+    const work = fc.array(fc.tuple(someKey, someOperation), { maxLength: 60, size: 'max' })
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 6, max: 200 }),
@@ -312,6 +313,24 @@ describe('a keyed snapshot', () => {
     expect(sorted(wholeContent(restored))).toEqual(sorted(wholeContent(stores)))
     first.abandon()
     expect(store.beforeTouch).toBeUndefined()
+  })
+
+  test('that is abandoned late does not disturb the newer one', async () => {
+    const layout = { states, maxParallelism: 4, parallelism: 1 }
+    const stores = openStores(layout)
+    const [store] = stores
+    if (store === undefined) throw new Error('there is a store')
+    const worker = new Worker(stores)
+    for (let key = 0; key < 20; key++) apply(worker, key, { kind: 'value', value: { list: [key] } })
+    const old = new KeyedSnapshot(store, 'totals')
+    const expected = wholeContent(stores)
+    const newer = new KeyedSnapshot(store, 'totals')
+    old.abandon()
+    for (let key = 0; key < 20; key++) apply(worker, key, { kind: 'in place', value: 7 })
+    const writer = new MemoryWriter()
+    await newer.persist(writer, 0, new VirtualClock())
+    const restored = await restoreInto(layout, 1, [writer.parts[0]?.bytes ?? new Uint8Array()])
+    expect(sorted(wholeContent(restored))).toEqual(sorted(expected))
   })
 
   test('frees the store when it is written', async () => {

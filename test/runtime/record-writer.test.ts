@@ -48,34 +48,38 @@ describe('a key writer', () => {
       .integer({ min: 1, max: 300 })
       .chain((max) => fc.tuple(fc.constant(max), fc.integer({ min: 1, max: Math.min(max, 8) })))
     fc.assert(
-      fc.property(fc.array(someKey, { minLength: 1, maxLength: 60 }), shape, (keys, [maxParallelism, parallelism]) => {
-        const channels = openChannels(parallelism)
-        const writer = keyWriter(channels, maxParallelism, keyOf, rethrow)
-        void writer.emit(columned(keys))
-        const seen: number[] = []
-        for (const [subtask, channel] of channels.entries()) {
-          const { first, last } = keyGroupRange(subtask, maxParallelism, parallelism)
-          const numbers: number[] = []
-          for (const batch of batchesIn(channel)) {
-            expect(batch.keys).toHaveLength(batch.records.length)
-            expect(batch.keyHashes).toHaveLength(batch.records.length)
-            for (const [index, record] of batch.records.entries()) {
-              const { key, n } = record as Keyed
-              numbers.push(n)
-              expect(batch.keys?.[index]).toBe(key)
-              expect(batch.keyHashes?.[index]).toBe(hashKey(key))
-              expect(batch.timestamps?.[index]).toBe(1_000 + n)
-              expect(batch.origins?.at(index)).toEqual({ split: 's', position: `p${n}` })
-              const group = keyGroupOf(hashKey(key), maxParallelism)
-              expect(group).toBeGreaterThanOrEqual(first)
-              expect(group).toBeLessThanOrEqual(last)
+      fc.property(
+        fc.array(someKey, { minLength: 1, maxLength: 60, size: 'max' }),
+        shape,
+        (keys, [maxParallelism, parallelism]) => {
+          const channels = openChannels(parallelism)
+          const writer = keyWriter(channels, maxParallelism, keyOf, rethrow)
+          void writer.emit(columned(keys))
+          const seen: number[] = []
+          for (const [subtask, channel] of channels.entries()) {
+            const { first, last } = keyGroupRange(subtask, maxParallelism, parallelism)
+            const numbers: number[] = []
+            for (const batch of batchesIn(channel)) {
+              expect(batch.keys).toHaveLength(batch.records.length)
+              expect(batch.keyHashes).toHaveLength(batch.records.length)
+              for (const [index, record] of batch.records.entries()) {
+                const { key, n } = record as Keyed
+                numbers.push(n)
+                expect(batch.keys?.[index]).toBe(key)
+                expect(batch.keyHashes?.[index]).toBe(hashKey(key))
+                expect(batch.timestamps?.[index]).toBe(1_000 + n)
+                expect(batch.origins?.at(index)).toEqual({ split: 's', position: `p${n}` })
+                const group = keyGroupOf(hashKey(key), maxParallelism)
+                expect(group).toBeGreaterThanOrEqual(first)
+                expect(group).toBeLessThanOrEqual(last)
+              }
             }
+            expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
+            seen.push(...numbers)
           }
-          expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
-          seen.push(...numbers)
-        }
-        expect(seen.sort((a, b) => a - b)).toEqual(keys.map((_, n) => n))
-      }),
+          expect(seen.sort((a, b) => a - b)).toEqual(keys.map((_, n) => n))
+        },
+      ),
       { numRuns: 300 },
     )
   })

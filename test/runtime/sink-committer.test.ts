@@ -215,6 +215,20 @@ describe('a sink committer', () => {
     }
   })
 
+  test('begins with a short wait again for the receipts of the next checkpoint', async () => {
+    const { committer, outside, clock } = open()
+    const asked: number[] = []
+    outside.answer = (request) => {
+      asked.push(clock.monoMs())
+      if (asked.length < 7 || request.retries === 0) request.retryLater(new Error('busy'))
+    }
+    committer.collect(id(1), ['a'])
+    committer.collect(id(2), ['b'])
+    await clock.advanceUntil(committer.commitUpTo(id(2)))
+    expect(outside.visible).toEqual(['a', 'b'])
+    expect((asked.at(-1) ?? 0) - (asked.at(-2) ?? 0)).toBeLessThanOrEqual(100)
+  })
+
   test('stops asking when the attempt ends, and keeps the receipt', async () => {
     const { committer, outside, clock, controller } = open()
     outside.answer = (request) => request.retryLater(new Error('busy'))
@@ -325,7 +339,7 @@ const someHistory = fc.array(
     fate: fc.constantFrom('completed', 'completed, not heard of', 'given up', 'crash', 'crash half way'),
     failures: fc.nat(2),
   }),
-  { maxLength: 12 },
+  { maxLength: 12, size: 'max' },
 )
 
 describe('the receipts of a sink', () => {

@@ -33,6 +33,7 @@ class FakeReader implements SourceReader<string, TestSplit> {
   owned: TestSplit[] = []
   finished = new Set<string>()
   next: PollResult<string> = nothingToRead
+  watched = 0
   #wake = (): void => {}
   #fail = (_: Error): void => {}
 
@@ -45,6 +46,7 @@ class FakeReader implements SourceReader<string, TestSplit> {
     return result
   }
   available(): Promise<void> {
+    this.watched++
     return new Promise((resolve, reject) => {
       this.#wake = resolve
       this.#fail = reject
@@ -191,6 +193,7 @@ describe('the input of a source subtask', () => {
     coordinator.tellAll({ kind: 'open' })
     expect(rings).toBe(1)
     for (let poll = 0; poll < 3; poll++) expect(drain(inputs[0])).toEqual([])
+    expect(readers[0]?.watched).toBe(1)
     readers[0]?.give(records('a'))
     await turn()
     expect(rings).toBe(2)

@@ -241,9 +241,8 @@ describe('a subtask', () => {
     expect(heard).toEqual([])
     await clock.advance(1)
     expect(heard).toEqual(['timers 500'])
-    void channel.send({ kind: 'end-of-input' })
-    await clock.yield()
     due = startMs + 1_000
+    void channel.send({ kind: 'end-of-input' })
     await clock.advance(5_000)
     expect(heard.filter((what) => what.startsWith('timers'))).toHaveLength(1)
     await end()
