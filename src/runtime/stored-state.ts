@@ -39,8 +39,11 @@ export class StoredState {
     return { name: part.serializer, version: part.version, bytes: await this.#session.readPart(part) }
   }
 
-  readAll(parts: readonly CheckpointPart[]): Promise<StoredBytes[]> {
-    return Promise.all(parts.map((part) => this.read(part)))
+  /** One after the other: there may be thousands, and each takes an open file. */
+  async readAll(parts: readonly CheckpointPart[]): Promise<StoredBytes[]> {
+    const read: StoredBytes[] = []
+    for (const part of parts) read.push(await this.read(part))
+    return read
   }
 
   /** What the checkpoint holds of a source; undefined when it holds nothing. */

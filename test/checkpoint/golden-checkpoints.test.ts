@@ -17,7 +17,7 @@ if (process.env['WRITE_GOLDEN'] !== undefined) {
 
 const versions = (await readdir(golden)).filter((name) => name.startsWith('checkpoint-v')).sort()
 
-test.each(versions)('%s is restored to the byte', async (version) => {
+test.each(versions)('conf-S25 %s is restored to the byte', async (version) => {
   const here = await desk()
   await cp(join(golden, version), here.root, { recursive: true })
   const session = await here.store().open(request())
@@ -36,7 +36,7 @@ test.each(versions)('%s is restored to the byte', async (version) => {
   await here.dispose()
 })
 
-test('a checkpoint written today has the bytes of the newest golden one', async () => {
+test('conf-S25 a checkpoint written today has the bytes of the newest golden one', async () => {
   const here = await desk()
   await writeGolden(here.root)
   const files = (await readdir(join(golden, newest), { recursive: true, withFileTypes: true })).filter((f) =>

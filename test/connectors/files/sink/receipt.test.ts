@@ -18,11 +18,11 @@ const read = (text: string) =>
   )
 
 describe('the receipt of a part in a checkpoint', () => {
-  test('is written as every version 1 was', () => {
+  test('is written as every version 1 was (conf-S25)', () => {
     expect(new TextDecoder().decode(partReceiptSerializer.serialize(receipt))).toBe(new TextDecoder().decode(golden))
   })
 
-  test('of version 1 can be read', () => {
+  test('of version 1 can be read (conf-S25)', () => {
     expect(partReceiptSerializer.deserialize(1, golden)).toEqual(receipt)
   })
 

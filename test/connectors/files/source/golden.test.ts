@@ -45,7 +45,7 @@ const state: FilesEnumeratorState = {
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
-describe('checkpoints of the files source', () => {
+describe('conf-S25 checkpoints of the files source', () => {
   it('of version 1 are read for ever', () => {
     const stored: readonly unknown[] = JSON.parse(text(golden('files-split-v1.json')))
     const read = stored.map((split) =>
