@@ -50,7 +50,8 @@ export interface Wiring<out J extends Guarantee = Guarantee, out D extends boole
 export interface ParseOptions<W extends Wiring> extends StepOptions {
   /**
    * What becomes of a record the schema refuses: the job fails, the record is skipped and counted, or it goes to the
-   * job's dead-letter sink with reason, step and position. @default 'fail'
+   * job's dead-letter sink with reason, step and position. A schema that throws or rejects has not judged the record:
+   * then the step fails, whatever this says. @default 'fail'
    */
   readonly onInvalid?: 'fail' | 'skip' | (W['deadLetter'] extends true ? 'dead-letter' : never) | undefined
   /** Invalid records in a row after which the job fails anyway. @default 1000 */

@@ -137,6 +137,18 @@ export const parseOperator = (
       },
     })
   }
+  /** A schema that throws or rejects has judged nothing: its step fails whatever is done with invalid records. */
+  const judge = (batch: RecordBatch, index: number, input: unknown): Verdict | Promise<Verdict> => {
+    const failed = (thrown: unknown): never => {
+      throw stepFailure(thrown, context, batch.origins, index)
+    }
+    try {
+      const result = schema['~standard'].validate(input)
+      return isThenable(result) ? Promise.resolve(result).then(verdictOf, failed) : verdictOf(result)
+    } catch (thrown) {
+      return failed(thrown)
+    }
+  }
   return {
     async process(batch) {
       const kept: unknown[] = []
@@ -144,7 +156,8 @@ export const parseOperator = (
       const dead: DeadLetter[] = []
       for (let index = 0; index < batch.records.length; index++) {
         const record = batch.records[index]
-        const outcome = judge(schema, record)
+        const given = inputOf(record)
+        const outcome = 'input' in given ? judge(batch, index, given.input) : given
         const verdict = isThenable(outcome) ? await context.awaitUser(Promise.resolve(outcome), 'the schema') : outcome
         if (verdict.valid) {
           invalidInRow = 0
@@ -180,17 +193,15 @@ export const parseOperator = (
   }
 }
 
-const judge = (schema: StandardSchemaV1, record: unknown): Verdict | Promise<Verdict> => {
+/** What the schema gets of a record; a text that is no JSON is an invalid record. */
+const inputOf = (record: unknown): { readonly input: unknown } | Verdict => {
+  if (!isParsable(record)) return { input: record }
   try {
-    const input = isParsable(record) ? record[parseInput]() : record
-    const result = schema['~standard'].validate(input)
-    return isThenable(result) ? Promise.resolve(result).then(verdictOf, rejected) : verdictOf(result)
+    return { input: record[parseInput]() }
   } catch (thrown) {
-    return rejected(thrown)
+    return { valid: false, reason: asError(thrown).message }
   }
 }
-
-const rejected = (thrown: unknown): Verdict => ({ valid: false, reason: asError(thrown).message })
 
 const verdictOf = (result: StandardSchemaV1.Result<unknown>): Verdict =>
   result.issues === undefined

@@ -412,12 +412,12 @@ describe('parse', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('bad schema'))],
-  ])('takes a record for invalid when the schema %s', async (_, validate) => {
+  ])('fails when the schema %s: it has judged nothing', async (_, validate) => {
     const schema = { '~standard': { version: 1 as const, vendor: 'test', validate } }
     const error = await failureOf(() =>
-      parseOperator(new OperatorBench().context, schema, settings()).process(batchOf([1])),
+      parseOperator(new OperatorBench().context, schema, settings({ onInvalid: 'skip' })).process(batchOf([1])),
     )
-    expect(error).toMatchObject({ code: 'RECORD_INVALID' })
+    expect(error).toMatchObject({ code: 'STEP_FAILED' })
     expect(error.message).toContain('bad schema')
   })
 

@@ -1,4 +1,5 @@
-import type { Job, JobOptions } from '../../src/job/index.ts'
+import type { MetricName } from '../../src/core/index.ts'
+import type { CheckpointOptions, Job, JobOptions } from '../../src/job/index.ts'
 import { type FaultKind, SeededRandom, type SimProcess, swarmFaultRates, type World } from '../../src/testing/index.ts'
 import type { OutputTruth, StateTruth } from './oracle.ts'
 
@@ -32,13 +33,20 @@ export interface Stage {
   readonly count: (what: string) => void
   /** Whether a reader of that output can see the line now. */
   readonly sees: (dir: string, line: string) => boolean
+  /** How often an attempt of the job has begun, in all processes. */
+  readonly starts: () => number
 }
+
+/** A metric of a step, over its subtasks; 0 when it was never counted. */
+export type MetricSum = (metric: MetricName, step: string) => number
 
 /** What one process is started with. */
 export interface Life {
   readonly process: SimProcess
   /** Options every job of the simulation has: checkpoints, parallelism, batches, restart. */
   readonly options: JobOptions
+  /** The same as in the options, for a job that promises something. */
+  readonly checkpoint: CheckpointOptions & { readonly dir: string }
 }
 
 /** One run of a scenario: the outside, the job, and the truth about both. */
@@ -46,6 +54,12 @@ export interface Play {
   readonly compose: (life: Life) => Job
   readonly outputs: readonly OutputTruth[]
   readonly state?: StateTruth | undefined
+  /** Whether outputs that are no files have everything; default true. */
+  readonly complete?: (() => boolean) | undefined
+  /** How far such outputs are, for the report. */
+  readonly progress?: (() => string) | undefined
+  /** S13: figures that are one and the same after a clean end of a process that never restarted its job. */
+  readonly balance?: ((sum: MetricSum) => readonly (readonly [string, number])[]) | undefined
   /** The outside has written everything it ever will. */
   readonly written: () => boolean
   /** The outside begins. */

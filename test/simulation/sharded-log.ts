@@ -110,19 +110,23 @@ interface Discovered {
   readonly finished: readonly number[]
 }
 
-export interface LogSourceOptions {
-  readonly log: ShardedLog
+/** How a process calls a service outside. */
+export interface ServiceOptions {
   readonly process: SimProcess
   readonly world: World
   readonly random: SeededRandom
-  readonly pullMax: number
-  /** Probability that a call fails after its way there or back. */
+  /** Probability that a call fails on its way there. */
   readonly failureRate: number
+}
+
+export interface LogSourceOptions extends ServiceOptions {
+  readonly log: ShardedLog
+  readonly pullMax: number
   readonly discoveryMs: number
 }
 
 /** A call of the service: it takes time, the process may die on the way, and it may fail. Reads are repeated. */
-const callService = async <T>(options: LogSourceOptions, what: string, serve: () => T): Promise<T> => {
+export const callService = async <T>(options: ServiceOptions, what: string, serve: () => T): Promise<T> => {
   const { process, world, failureRate } = options
   const kinds = ['kill', 'killAfter', 'pause', 'power'] as const
   const answer = await process.perform({ operation: 'rpc', path: what, kinds }, () => {

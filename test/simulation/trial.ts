@@ -39,6 +39,8 @@ const checkpoints = 'ck'
 const maxParallelism = 16
 /** About what a process does before it reads its first record. */
 const startOperations = 80
+/** What calls of the outside and of the disk may take in a checkpoint. */
+const slackMs = 2_000
 
 /** Runs one seed: safety with faults, then healed until all is committed, then a clean end. */
 export const runTrial = async (scenario: Scenario, seed: number, options: TrialOptions = {}): Promise<TrialResult> =>
@@ -69,6 +71,11 @@ class Trial {
   #ending = false
   #ended: ProcessEnd | undefined
   #completedAfterHeal = 0
+  /** The last time a checkpoint completed, an attempt began or the faults ended. */
+  #quietSince = 0
+  readonly #restarted = new Set<SimProcess>()
+  /** Those whose job ended as it should: stopped with a drain, or finished. */
+  readonly #clean = new Set<SimProcess>()
   #healed = false
 
   constructor(scenario: Scenario, seed: number, config: BaseConfig, options: TrialOptions) {
@@ -91,6 +98,7 @@ class Trial {
       random: this.#world.random.fork('outside'),
       count: (what) => this.#count(what),
       sees: (dir, line) => this.#oracle.sees(dir, line),
+      starts: () => this.#counters['started'] ?? 0,
     })
     const { outputs, state } = this.#play
     this.#oracle = new Oracle({ world: this.#world, disk: this.#world.host().disk, checkpoints, outputs, state })
@@ -117,7 +125,7 @@ class Trial {
       virtualMsMax: 600_000,
     })
     if (outcome === 'idle') world.violate(`L4: nothing is left to happen, and work is left to do; ${this.#stuck()}`)
-    if (outcome === 'budget') world.violate(`L1: ${this.#oracle.progress} after ${world.nowMs} ms; ${this.#stuck()}`)
+    if (outcome === 'budget') world.violate(`L1: ${this.#progress} after ${world.nowMs} ms; ${this.#stuck()}`)
     if (world.violations.length === 0 && !this.#refused) this.#checkEnd()
     return {
       scenario: this.#scenario.name,
@@ -130,6 +138,14 @@ class Trial {
       sites: world.faults.sites,
       counters: this.#totals(),
     }
+  }
+
+  get #complete(): boolean {
+    return this.#oracle.complete && (this.#play.complete?.() ?? true)
+  }
+
+  get #progress(): string {
+    return `${this.#oracle.progress} ${this.#play.progress?.() ?? ''}`
   }
 
   #totals(): Record<string, number> {
@@ -158,8 +174,20 @@ class Trial {
       .join('; ')
   }
 
+  /** L2: once nothing goes wrong any more, a checkpoint completes within three intervals. */
+  #onCompleted(): void {
+    const since = this.#quietSince
+    this.#quietSince = this.#world.nowMs
+    // Before the first one after the healing, an operation may still be stalled, or a process paused.
+    if (!this.#healed || ++this.#completedAfterHeal === 1) return
+    const boundMs = 3 * this.#config.checkpointMs + slackMs
+    const tookMs = this.#world.nowMs - since
+    if (tookMs > boundMs) this.#world.violate(`L2: ${tookMs} ms without a checkpoint; ${boundMs} are allowed`)
+  }
+
   #heal(): void {
     this.#healed = true
+    this.#quietSince = this.#world.nowMs
     this.#world.heal()
     this.#play.heal?.()
   }
@@ -225,10 +253,12 @@ class Trial {
 
   async #main(environment: Environment, process: SimProcess, parallelism: number): Promise<unknown> {
     const { checkpointMs, timeoutMs, retained, inlineBytesMax, batchRecords, channelBatches } = this.#config
+    const checkpoint = { dir: checkpoints, every: checkpointMs, timeout: timeoutMs, retained }
     const { graph } = this.#play.compose({
       process,
+      checkpoint,
       options: {
-        checkpoint: { dir: checkpoints, every: checkpointMs, timeout: timeoutMs, retained },
+        checkpoint,
         parallelism,
         maxParallelism,
         batchRecords,
@@ -251,7 +281,9 @@ class Trial {
     this.#handles.set(process, runner)
     runner.events$.subscribe((event) => {
       this.#count(event.kind)
-      if (event.kind === 'checkpoint-completed' && this.#healed) this.#completedAfterHeal++
+      if (event.kind === 'restarting') this.#restarted.add(process)
+      if (event.kind === 'checkpoint-completed') this.#onCompleted()
+      else if (event.kind === 'started' || event.kind === 'restarting') this.#quietSince = this.#world.nowMs
       if (event.kind !== 'started' || event.restored === undefined) return
       this.#count('restores')
       if (this.#lastParallelism !== undefined && this.#lastParallelism !== parallelism) this.#count('rescales')
@@ -262,6 +294,7 @@ class Trial {
 
   #onEnd(end: ProcessEnd, process: SimProcess): void {
     this.#alive--
+    if (end.kind === 'returned') this.#clean.add(process)
     const fenced = end.kind === 'threw' && isMillraceError(end.error) && end.error.code === 'FENCED'
     // The last one alive may be a zombie whose successor has ended: it learns so when it stops, and another one starts.
     if (process === this.#stopped && fenced) this.#ending = false
@@ -292,13 +325,30 @@ class Trial {
     // Zombies of a job that ended by itself wake up and must do no harm.
     if (this.#ended !== undefined) return !endsByItself || this.#alive === 0
     if (endsByItself || !this.#healed || this.#ending || this.#world.events % 16 !== 0) return false
-    if (!this.#play.written() || !this.#oracle.complete) return false
+    if (!this.#play.written() || !this.#complete) return false
     const [process, ...others] = this.#world.host().processes
     if (process === undefined || others.length > 0 || this.#completedAfterHeal < 1) return false
     this.#ending = true
     this.#stopped = process
     this.#stop(process)
     return false
+  }
+
+  /** S13, of every process that ended cleanly and whose job never began anew in it. */
+  #checkBalance(): void {
+    const { balance } = this.#play
+    if (balance === undefined) return
+    for (const process of this.#clean) {
+      if (this.#restarted.has(process)) continue
+      const metrics = this.#handles.get(process)?.metrics()
+      const figures = balance((metric, step) => metrics?.sum(metric, step) ?? 0)
+      const [first, ...others] = figures.map(([, value]) => value)
+      if (others.some((value) => value !== first)) {
+        this.#world.violate(`S13: ${process.name}: ${figures.map((figure) => figure.join(' ')).join(', ')}`)
+        return
+      }
+      this.#count('balances')
+    }
   }
 
   #checkEnd(): void {
@@ -308,8 +358,9 @@ class Trial {
       world.violate(`L3: the stop ended with ${JSON.stringify(end)}`)
       return
     }
-    if (!this.#oracle.complete) {
-      world.violate(`S1: lines were lost: ${this.#oracle.progress}`)
+    this.#checkBalance()
+    if (!this.#complete) {
+      world.violate(`S1: lines were lost: ${this.#progress}`)
       return
     }
     this.#oracle.checkOrder()

@@ -2,11 +2,12 @@ import type { Scenario } from '../play.ts'
 import { diskFull } from './disk-full.ts'
 import { filesBounded } from './files-bounded.ts'
 import { filesTail } from './files-tail.ts'
+import { forwarded } from './forwarded.ts'
 import { sharded } from './sharded.ts'
 import { steps } from './steps.ts'
 
 /** All scenarios. Seeds are dealt over them in turn. */
-export const scenarios: readonly Scenario[] = [sharded, filesBounded, steps, diskFull, filesTail]
+export const scenarios: readonly Scenario[] = [sharded, filesBounded, steps, diskFull, filesTail, forwarded]
 
 /** @throws Error naming those there are. */
 export const scenarioNamed = (name: string): Scenario => {

@@ -26,6 +26,12 @@ export const sharded = defineScenario<ShardedConfig>({
         }),
       outputs: [archiveTruth(outside.log), countsTruth(() => outside.log.byLine.values())],
       state: shardState(outside.log),
+      balance: (sum) => [
+        ['read', sum('millrace_records_out_total', 'log')],
+        ['archived', sum('millrace_records_send_total', 'archive')],
+        ['counted', sum('millrace_records_in_total', 'count')],
+        ['counts written', sum('millrace_records_send_total', 'counts')],
+      ],
     }
   },
 })

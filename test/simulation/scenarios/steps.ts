@@ -140,6 +140,14 @@ export const steps = defineScenario<StepsConfig>({
         lineTruth('held', 'held', log, [''], false),
         lineTruth('dead', 'dead-letter', log, [''], true),
       ],
+      balance: (sum) => {
+        const dead = sum('millrace_records_send_total', 'dead-letter')
+        return [
+          ['read', sum('millrace_records_out_total', 'log')],
+          ['archived and dead', sum('millrace_records_send_total', 'archive') / 2 + dead],
+          ['held and dead', sum('millrace_records_in_total', 'hold') + dead],
+        ]
+      },
     }
   },
 })
