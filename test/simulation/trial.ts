@@ -176,9 +176,9 @@ class Trial {
 
   /** L2: once nothing goes wrong any more, a checkpoint completes within three intervals. */
   #onCompleted(): void {
-    const since = this.#quietSince
+    const since = Math.max(this.#quietSince, this.#world.stallsOverMs)
     this.#quietSince = this.#world.nowMs
-    // Before the first one after the healing, an operation may still be stalled, or a process paused.
+    // What went wrong before the first one after the healing may have to run into its timeout.
     if (!this.#healed || ++this.#completedAfterHeal === 1) return
     const boundMs = 3 * this.#config.checkpointMs + slackMs
     const tookMs = this.#world.nowMs - since

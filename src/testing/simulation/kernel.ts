@@ -40,6 +40,8 @@ export type WorldEvent = SimEvent<EventOwner | undefined>
 
 /** What machines and processes see of the world. */
 export interface Kernel {
+  /** A stall of so many milliseconds begins. */
+  stalledUntil(inMs: number): void
   readonly seed: number
   readonly nowMs: number
   readonly startWallMs: number

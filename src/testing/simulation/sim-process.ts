@@ -167,7 +167,9 @@ export class SimProcess implements IoGateway, EventOwner {
     } else if (kind === 'power') {
       this.host.powerLoss(random)
     } else if (kind === 'stall') {
-      this.after(30_000 + random.exponential(30_000), act)
+      const ms = 30_000 + random.exponential(30_000)
+      this.#world.stalledUntil(ms)
+      this.after(ms, act)
     } else if (kind === 'pause') {
       const actFirst = random.bool(0.5)
       if (actFirst) act()

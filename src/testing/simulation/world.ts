@@ -61,6 +61,7 @@ export class World implements Kernel {
   readonly #violations: string[] = []
   #failure: Error | undefined
   #current: Owner
+  #stallsOverMs = 0
   #nowMs = 0
   #sequence = 0
   #events = 0
@@ -156,6 +157,16 @@ export class World implements Kernel {
       }
       if (run !== undefined) this.#queue.push(again)
     }
+  }
+
+  /** When the last stall that has begun is over, in virtual milliseconds; it may outlast the healing. */
+  get stallsOverMs(): number {
+    return this.#stallsOverMs
+  }
+
+  /** @internal */
+  stalledUntil(inMs: number): void {
+    this.#stallsOverMs = Math.max(this.#stallsOverMs, this.#nowMs + inMs)
   }
 
   /** No fault happens any more, stopped processes continue. What went wrong before stays as it is. */
