@@ -221,9 +221,10 @@ export class JobAttempt implements SubtaskSupervisor, CheckpointTarget<Reports> 
     }
   }
 
-  cancel(): void {
+  /** @param why the message of the error the job ends with */
+  cancel(why: string): void {
     const { name: job } = this.#o.plan.graph
-    this.fail(new JobCancelledError('JOB_CANCELLED', { message: 'cancel was called', place: { job } }))
+    this.fail(new JobCancelledError('JOB_CANCELLED', { message: why, place: { job } }))
   }
 
   /** With `drain` the inputs end and everything held goes out; without it the job can go on later where it was. */

@@ -98,7 +98,7 @@ export class JobRunner implements JobHandle {
       for (;;) {
         const attempt = this.#newAttempt()
         this.#attempt = attempt
-        if (this.#cancelled.signal.aborted) attempt.cancel()
+        if (this.#cancelled.signal.aborted) attempt.cancel(asError(this.#cancelled.signal.reason).message)
         if (this.#stop !== undefined) attempt.requestStop(this.#stop.drain)
         const outcome = await attempt.run().catch((thrown: unknown) => asError(thrown))
         if (!(outcome instanceof Error)) return this.#succeed(outcome)
@@ -188,7 +188,8 @@ export class JobRunner implements JobHandle {
       this.#events.next({ kind: 'stopping', drain })
       this.#attempt?.requestStop(drain)
     }
-    const cancelTimer = this.#o.environment.clock.timer(deadlineMs, () => this.#giveUp())
+    const late = `the stop took longer than its deadline of ${deadlineMs} ms, and the job was cancelled`
+    const cancelTimer = this.#o.environment.clock.timer(deadlineMs, () => this.#giveUp(late))
     try {
       return await this.done
     } finally {
@@ -196,13 +197,13 @@ export class JobRunner implements JobHandle {
     }
   }
 
-  #giveUp(): void {
-    this.#cancelled.abort(new Error('cancelled'))
-    this.#attempt?.cancel()
+  #giveUp(why: string): void {
+    this.#cancelled.abort(new Error(why))
+    this.#attempt?.cancel(why)
   }
 
   async cancel(): Promise<void> {
-    this.#giveUp()
+    this.#giveUp('cancel was called')
     await this.done.catch(() => {})
   }
 

@@ -193,7 +193,8 @@ describe('stopping a job', () => {
     log.push(0, hit('a', 1))
     await machine.settle()
     const startMs = machine.clock.monoMs()
-    await machine.finish(failureOf(() => handle.stop({ deadlineMs: 200 })))
+    const error = await machine.finish(failureOf(() => handle.stop({ deadlineMs: 200 })))
+    expect(error).toMatchObject({ code: 'JOB_CANCELLED', message: expect.stringContaining('deadline of 200 ms') })
     expect(machine.clock.monoMs() - startMs).toBeLessThan(400)
   })
 

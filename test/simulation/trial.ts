@@ -313,6 +313,9 @@ class Trial {
     const code = isMillraceError(error) ? error.code : error.name
     this.#count(`exit ${code}`)
     if (code === 'FENCED' || (code === 'JOB_FAILED' && this.#asked.has(process))) return
+    // A stall can outlast the deadline of a stop; the job has not ended then, and another process goes on.
+    const stalled = this.#world.faults.injected.some(([, kind]) => kind === 'stall')
+    if (code === 'JOB_CANCELLED' && this.#asked.has(process) && stalled) return
     if (rot && ['CHECKPOINT_CORRUPT', 'CHECKPOINT_NEWER', 'CHECKPOINT_FOREIGN'].includes(code)) {
       this.#refused = true
       return
@@ -328,6 +331,8 @@ class Trial {
     if (!this.#play.written() || !this.#complete) return false
     const [process, ...others] = this.#world.host().processes
     if (process === undefined || others.length > 0 || this.#completedAfterHeal < 1) return false
+    // One that has just begun cannot be asked yet.
+    if (!this.#handles.has(process)) return false
     this.#ending = true
     this.#stopped = process
     this.#stop(process)
