@@ -1,9 +1,11 @@
+import { codecSuite } from './codec/index.ts'
 import { runSuites } from './harness/suite.ts'
+import { logServiceSuite } from './logservice/index.ts'
 import { runtimeSuite } from './runtime/index.ts'
 
 process.exitCode = await runSuites(
   process.argv.slice(2),
-  { runtime: runtimeSuite },
+  { runtime: runtimeSuite, codec: codecSuite, logservice: logServiceSuite },
   {
     out: (line) => void process.stdout.write(`${line}\n`),
     say: (line) => void process.stderr.write(`${line}\n`),

@@ -8,10 +8,12 @@ import { root, setUpOrExit } from './setup.mjs'
 
 const programs = {
   start: { file: 'dist/examples/01-count-and-archive/main.js' },
+  logservice: { file: 'dist/src/cli/main.js', first: ['logservice'] },
   test: { file: 'node_modules/vitest/vitest.mjs', first: ['run'] },
   check: { file: 'scripts/check.mjs' },
   sim: { file: 'dist/test/simulation/main.js' },
   crash: { file: 'dist/test/crash/main.js' },
+  'crash:logservice': { file: 'dist/test/crash/log-service/main.js' },
   bench: { file: 'dist/bench/main.js' },
   consumers: { file: 'dist/test/public/consumers-main.js' },
   docs: { file: 'dist/test/tidy/docs-main.js' },

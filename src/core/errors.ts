@@ -206,6 +206,177 @@ export const errorTable = {
     summary: 'A defect in millrace. The job stops at once instead of writing a checkpoint of a confused state.',
     fix: 'report it with the message and the stack',
   },
+  WIRE_MALFORMED: {
+    class: 'WireError',
+    remedy: 'retry',
+    exitCode: 1,
+    summary: 'Bytes from the network are not what the protocol says: cut, damaged, or made by a broken program.',
+    fix: 'fetch them again; when that does not help, correct the program that wrote them',
+  },
+  WIRE_LIMIT_EXCEEDED: {
+    class: 'WireError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'Bytes from the network, or values to be sent, are more than the limit allows.',
+    fix: 'send smaller groups, or raise the limit the message names',
+  },
+  LOG_STORE_UNAVAILABLE: {
+    class: 'StorageError',
+    remedy: 'retry',
+    exitCode: 1,
+    summary: 'The disk of the log service refused a write; nothing of it was stored, and later writes may succeed.',
+    fix: 'see the cause; the call can be repeated',
+  },
+  LOG_STORE_FAILED: {
+    class: 'StorageError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary:
+      'The disk of the log service did not confirm a write. The service stores nothing more until it is restarted.',
+    fix: 'check the disk, then restart the service: it reads again what the disk really holds',
+  },
+  LOG_STORE_CORRUPT: {
+    class: 'StorageError',
+    remedy: 'stop',
+    exitCode: 5,
+    summary:
+      'Stored data of the log service does not verify. What it touches is refused; nothing is guessed or skipped.',
+    fix: 'put the file back from a copy, or copy what is good into a new directory with the salvage command',
+  },
+  LOG_STORE_NEWER: {
+    class: 'StorageError',
+    remedy: 'stop',
+    exitCode: 4,
+    summary: 'The directory of the log service was written by a newer version than this one can read.',
+    fix: 'run the version that wrote it, or a newer one',
+  },
+  LOG_STORE_CLOSED: {
+    class: 'StorageError',
+    remedy: 'retry',
+    exitCode: 1,
+    summary: 'The log service is stopping and stores nothing more.',
+    fix: 'repeat the call once the service runs again',
+  },
+  DIRECTORY_IN_USE: {
+    class: 'StorageError',
+    remedy: 'stop',
+    exitCode: 3,
+    summary: 'Another process works in the directory; there is one owner at a time.',
+    fix: 'stop the other process, or name another directory',
+  },
+  WIRE_UNREPRESENTABLE: {
+    class: 'WireError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'A value to be sent cannot be written in the protocol.',
+    fix: 'give times as whole seconds, nanoseconds below a billion, and field names and values as text',
+  },
+  RECORD_UNSENDABLE: {
+    class: 'RecordError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary:
+      'A record can never be sent: it is too large, or has a name, a value or a time that the sink does not take.',
+    fix: "correct the record, or leave such records out with onRejected: 'skip'",
+  },
+  SEND_ABANDONED: {
+    class: 'SinkError',
+    remedy: 'restart',
+    exitCode: 1,
+    summary: 'The sender was closed, or its deadline passed, before it was known whether a record is stored.',
+    fix: 'send it again, or give close() a longer deadline',
+  },
+  LISTEN_FAILED: {
+    class: 'ListenError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'A server could not take its address.',
+    fix: 'stop what holds the port, or name another one; port 0 takes any that is free',
+  },
+  SLS_THROTTLED: {
+    class: 'SlsError',
+    remedy: 'retry',
+    exitCode: 1,
+    summary: 'A quota of the log service is used up. Nothing was done.',
+    fix: 'wait, or split the shard, or raise the quota',
+  },
+  SLS_UNAVAILABLE: {
+    class: 'SlsError',
+    remedy: 'retry',
+    exitCode: 1,
+    summary: 'The log service does not answer, or answers that it failed. Whether a write was done may not be known.',
+    fix: 'see the cause; the call is repeated with back-off',
+  },
+  SLS_UNAUTHORIZED: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'The log service does not accept the access key, the security token or the signature.',
+    fix: 'check the access key, its secret, and the time for which the security token holds',
+  },
+  SLS_FORBIDDEN: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'The access key has no right to do this.',
+    fix: 'give its user the right, or use another access key',
+  },
+  SLS_CLOCK_SKEWED: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'The time of this machine is too far from that of the log service, and could not be corrected.',
+    fix: 'set the clock of this machine',
+  },
+  SLS_NOT_FOUND: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'The project, logstore, shard or consumer group does not exist.',
+    fix: 'check the names and the endpoint, or create it',
+  },
+  SLS_CURSOR_INVALID: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 5,
+    summary: 'A cursor is outside what the shard holds, usually because its data has expired.',
+    fix: 'get a new cursor, and accept the gap',
+  },
+  SLS_TOO_LARGE: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'A body is over a limit of the log service, or of this client.',
+    fix: 'send or ask for less at a time',
+  },
+  SLS_CONFLICT: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'What should be created exists already.',
+    fix: 'use it as it is, or choose another name',
+  },
+  SLS_NOT_OWNER: {
+    class: 'SlsError',
+    remedy: 'restart',
+    exitCode: 1,
+    summary: 'The consumer does not hold the shard, or its group does not know it any more.',
+    fix: 'heartbeat again and go on with the shards of the answer',
+  },
+  SLS_REFUSED: {
+    class: 'SlsError',
+    remedy: 'stop',
+    exitCode: 1,
+    summary: 'The log service answers that the request can never succeed.',
+    fix: 'correct what the message names',
+  },
+  SLS_ANSWER_INVALID: {
+    class: 'SlsError',
+    remedy: 'retry',
+    exitCode: 1,
+    summary: 'An answer of the log service is cut, damaged, or not what the protocol says. Nothing of it was used.',
+    fix: 'look for a proxy between, and check the endpoint; the call is repeated with back-off',
+  },
 } as const satisfies Record<string, ErrorRow>
 
 /** Every code of the table. Match on it: it is stable, and it survives two copies of the package. */
@@ -266,8 +437,10 @@ export class CheckpointError extends MillraceError<CodeOf<'CheckpointError'>> {}
 export class StorageError extends MillraceError<CodeOf<'StorageError'>> {}
 export class RecordError extends MillraceError<CodeOf<'RecordError'>> {}
 export class StepError extends MillraceError<CodeOf<'StepError'>> {}
+export class WireError extends MillraceError<CodeOf<'WireError'>> {}
 export class JobCancelledError extends MillraceError<CodeOf<'JobCancelledError'>> {}
 export class JobFailedError extends MillraceError<CodeOf<'JobFailedError'>> {}
+export class ListenError extends MillraceError<CodeOf<'ListenError'>> {}
 export class InvariantError extends MillraceError<CodeOf<'InvariantError'>> {}
 
 /** True for any error of this library, also one of another copy of the package. */

@@ -1,5 +1,14 @@
 /** The words everything else is made of. Imports no other folder and does no I/O. */
 export { type BackoffOptions, backoffMs } from './backoff.ts'
+export {
+  deflateBlockCodec,
+  lz4BlockCodec,
+  type SizedLz4,
+  type ZlibStreams,
+  type ZstdFrames,
+  zstdBlockCodec,
+  zstdContentSize,
+} from './block-codecs.ts'
 export type { Environment } from './context.ts'
 export {
   type ByteSize,
@@ -25,6 +34,7 @@ export {
   JobCancelledError,
   JobFailedError,
   JobGraphError,
+  ListenError,
   MillraceError,
   OptionsError,
   RecordError,
@@ -34,6 +44,7 @@ export {
   SourceError,
   StepError,
   StorageError,
+  WireError,
 } from './errors.ts'
 export { ignoreMissing, joinPath, makeDirectories, parentPath, readWhole } from './files.ts'
 export { type AtLeast, type Guarantee, satisfies, weaker } from './guarantee.ts'
@@ -80,16 +91,25 @@ export {
   textListField,
 } from './options.ts'
 export type {
+  BlockCodec,
+  BlockCodecName,
   Cancel,
   Clock,
   Compression,
   Digest,
+  DirectoryLock,
+  DirectoryOwnership,
   FileStat,
   FileSystem,
   Hasher,
+  HttpHandler,
+  HttpRequest,
+  HttpResponse,
   Inflater,
   Random,
   ReadableFile,
+  SendOptions,
+  Transport,
   WritableFile,
 } from './ports.ts'
 export {
@@ -116,4 +136,5 @@ export {
   type RecordBatch,
   type StreamElement,
 } from './stream-element.ts'
+export { TransportError, type TransportFailure } from './transport-error.ts'
 export { jsonSerializer, readVersioned, type VersionedSerializer } from './versioned-serializer.ts'

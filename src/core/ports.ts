@@ -80,6 +80,20 @@ export interface FileSystem {
   freeBytes(path: string): Promise<number>
 }
 
+/** Keeps a directory for one process at a time, without a file that a crash could leave locked. */
+export interface DirectoryLock {
+  /**
+   * Takes an existing directory until it is released or the process ends.
+   * @throws StorageError `DIRECTORY_IN_USE` while another owner lives; it says which, where that is known.
+   */
+  acquire(directory: string): Promise<DirectoryOwnership>
+}
+
+export interface DirectoryOwnership {
+  /** Gives the directory back. May be called twice. */
+  release(): Promise<void>
+}
+
 export interface Hasher {
   update(bytes: Uint8Array): void
   /** The digest in lower-case hex. The hasher is spent. */
@@ -90,6 +104,9 @@ export interface Digest {
   /** CRC-32 as in `node:zlib`; `previous` continues an earlier one. */
   crc32(bytes: Uint8Array, previous?: number): number
   sha256(): Hasher
+  /** MD5 in 32 lower-case hex digits. No protection: the SLS wire asks for it (protocol paper, sections 2.2 and 10.1). */
+  md5Hex(data: Uint8Array | string): string
+  hmac(algorithm: 'sha1' | 'sha256', key: Uint8Array | string, data: Uint8Array | string): Uint8Array
 }
 
 /** Decompresses a stream piece by piece. */
@@ -101,8 +118,61 @@ export interface Inflater {
   close(): void
 }
 
+/** A codec for bodies that are whole in memory. */
+export interface BlockCodec {
+  compress(bytes: Uint8Array): Uint8Array
+  /**
+   * The decoded bytes: exactly `decodedSize` of them, and no more memory than that is ever taken for them.
+   * @throws Error when the bytes cannot be decoded or give another size.
+   */
+  decompress(bytes: Uint8Array, decodedSize: number): Uint8Array
+}
+
+/** `lz4` is a raw block without frame or size, `zstd` a frame, `deflate` a zlib stream (SLS protocol paper, section 3.3). */
+export type BlockCodecName = 'lz4' | 'zstd' | 'deflate'
+
 export interface Compression {
   /** One complete gzip member; members written one after another form a valid file. */
   gzip(bytes: Uint8Array): Uint8Array
   gunzip(): Inflater
+  /** Loaded on first use. */
+  blockCodec(name: BlockCodecName): Promise<BlockCodec>
+}
+
+export interface HttpRequest {
+  readonly method: string
+  /** Path and query as they stand on the request line; in a server also the absolute form. */
+  readonly target: string
+  /** Names in lower case. Several values of one name are joined with `, `. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+export interface HttpResponse {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+/** What a server does with a request, wherever that came from. Never rejects. */
+export type HttpHandler = (request: HttpRequest, peer: { readonly address: string }) => Promise<HttpResponse>
+
+export interface SendOptions {
+  readonly signal?: AbortSignal | undefined
+  /** For the whole exchange, from the call to the last byte of the answer. */
+  readonly deadlineMs: number
+  /** A longer answer is given up while it is read. */
+  readonly responseBytesMax: number
+}
+
+/** The network, as a client of HTTP sees it. */
+export interface Transport {
+  /**
+   * Sends a request to an origin such as `https://host:443`, which need not be the `host` header, and reads the answer
+   * whole. Redirects are answers like any other.
+   * @throws TransportError when there is no whole answer; its `kind` tells whether the request may have been carried out.
+   */
+  send(origin: string, request: HttpRequest, options: SendOptions): Promise<HttpResponse>
+  close(): Promise<void>
 }

@@ -7,6 +7,7 @@ export { type JsonLinesLoggerOptions, jsonLinesLogger, type LogLevel } from './j
 export { nodeClock } from './node-clock.ts'
 export { nodeCompression } from './node-compression.ts'
 export { nodeDigest } from './node-digest.ts'
+export { nodeDirectoryLock } from './node-directory-lock.ts'
 export {
   type FileOperation,
   type FileOperationHook,
@@ -15,5 +16,7 @@ export {
   nodeFileSystem,
 } from './node-file-system.ts'
 export { type Host, LineWriter, nodeHost } from './node-host.ts'
+export { type HttpServer, type HttpServerLimits, type HttpServerOptions, serveHttp } from './node-http-server.ts'
 export { nodeRandom } from './node-random.ts'
+export { type UndiciTransportOptions, undiciTransport } from './undici-transport.ts'
 export { startWatchdog, type Watchdog, type WatchdogOptions } from './watchdog.ts'

@@ -1,6 +1,7 @@
 import { createInflateRaw, gzipSync, type InflateRaw } from 'node:zlib'
 import type { Compression } from '../core/index.ts'
 import { GzipInflater, inflatedPieceBytesMax, type RawInflate } from './gzip-inflater.ts'
+import { nodeBlockCodec } from './node-block-codec.ts'
 
 /** Fixed, so that the same bytes give the same member on every run. */
 const gzipLevel = 6
@@ -74,4 +75,5 @@ function* cut(piece: Uint8Array): Generator<Uint8Array> {
 export const nodeCompression: Compression = {
   gzip: (bytes) => gzipSync(bytes, { level: gzipLevel }),
   gunzip: () => new GzipInflater(() => new NodeRawInflate()),
+  blockCodec: nodeBlockCodec,
 }

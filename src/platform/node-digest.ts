@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { Digest } from '../core/index.ts'
 
@@ -13,4 +13,6 @@ export const nodeDigest: Digest = {
       hex: () => hash.digest('hex'),
     }
   },
+  md5Hex: (data) => createHash('md5').update(data).digest('hex'),
+  hmac: (algorithm, key, data) => createHmac(algorithm, key).update(data).digest(),
 }

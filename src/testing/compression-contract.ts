@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { crc32, gunzipSync } from 'node:zlib'
-import type { Compression } from '../core/index.ts'
+import { crc32, deflateSync, gunzipSync, inflateSync } from 'node:zlib'
+import type { BlockCodecName, Compression } from '../core/index.ts'
 import { type ContractCheck, checksWith } from './contract.ts'
 
 const pieceBytesMax = 64 * 1024
@@ -40,6 +40,17 @@ const same = (actual: Uint8Array, expected: Uint8Array): void =>
     Buffer.from(actual).equals(Buffer.from(expected)),
     `${actual.length} bytes, not the ${expected.length} expected`,
   )
+
+const codecNames: readonly BlockCodecName[] = ['lz4', 'zstd', 'deflate']
+
+/** A zstd frame of one raw block whose header does not say how much it holds. */
+const unsizedFrame = (content: Uint8Array): Uint8Array => {
+  const header = (content.length << 3) | 1
+  return concat(
+    Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0x58, header & 255, (header >>> 8) & 255, header >>> 16),
+    content,
+  )
+}
 
 const checks: Record<string, (compression: Compression) => Promise<void>> = {
   'what gzip wrote, gunzip gives back': async (compression) => {
@@ -123,6 +134,75 @@ const checks: Record<string, (compression: Compression) => Promise<void>> = {
     }
     inflater.close()
     inflater.close()
+  },
+  'what a block codec wrote, it gives back': async (compression) => {
+    for (const name of codecNames) {
+      const codec = await compression.blockCodec(name)
+      for (const length of [0, 1, 14, 15, 16, 300, 70_000, 1_000_000]) {
+        same(codec.decompress(codec.compress(sample(length)), length), sample(length))
+        same(codec.decompress(codec.compress(new Uint8Array(length)), length), new Uint8Array(length))
+      }
+      same(codec.decompress(codec.compress(Buffer.from('你好').subarray(3)), 3), bytesOf('好'))
+    }
+  },
+  'block codecs write the formats of the wire': async (compression) => {
+    const [lz4, zstd, deflate] = await Promise.all(codecNames.map((name) => compression.blockCodec(name)))
+    same(lz4?.decompress(concat(Uint8Array.of(0x50), bytesOf('hello')), 5) ?? sample(0), bytesOf('hello'))
+    same(
+      lz4?.decompress(Uint8Array.of(0x1f, 97, 1, 0, 0, 0x50, 98, 98, 98, 98, 98), 25) ?? sample(0),
+      bytesOf(`${'a'.repeat(20)}bbbbb`),
+    )
+    assert.deepEqual([...(zstd?.compress(sample(100)) ?? [])].slice(0, 4), [0x28, 0xb5, 0x2f, 0xfd])
+    same(inflateSync(deflate?.compress(sample(5_000)) ?? sample(0)), sample(5_000))
+    same(deflate?.decompress(deflateSync(sample(300)), 300) ?? sample(0), sample(300))
+  },
+  'a zstd frame need not say how much it holds': async (compression) => {
+    const codec = await compression.blockCodec('zstd')
+    same(codec.decompress(unsizedFrame(sample(700)), 700), sample(700))
+    assert.throws(() => codec.decompress(unsizedFrame(sample(700)), 699))
+    assert.throws(() => codec.decompress(unsizedFrame(sample(700)), 701))
+  },
+  'a block codec throws when the size is another than announced': async (compression) => {
+    for (const name of codecNames) {
+      const codec = await compression.blockCodec(name)
+      for (const length of [0, 1, 500, 70_000]) {
+        const body = codec.compress(sample(length))
+        for (const announced of [length - 1, length + 1, length * 2 + 1]) {
+          if (announced >= 0)
+            assert.throws(() => codec.decompress(body, announced), `${name}: ${length} as ${announced}`)
+        }
+      }
+    }
+  },
+  'a block codec throws for a body that is cut, and for bytes behind its end': async (compression) => {
+    for (const name of codecNames) {
+      const codec = await compression.blockCodec(name)
+      const body = codec.compress(sample(2_000))
+      for (let length = 0; length < body.length; length += 1 + (length >> 3)) {
+        assert.throws(() => codec.decompress(body.subarray(0, length), 2_000), `${name} cut to ${length} bytes`)
+      }
+      for (const rubbish of [0, 7]) {
+        assert.throws(() => codec.decompress(concat(body, Uint8Array.of(rubbish)), 2_000), `${name} and rubbish`)
+      }
+    }
+  },
+  'a block codec takes no memory for what a body cannot decode to': async (compression) => {
+    for (const name of codecNames) {
+      const codec = await compression.blockCodec(name)
+      const before = process.memoryUsage.rss()
+      assert.throws(() => codec.decompress(codec.compress(sample(100)), 2 ** 31 - 2), name)
+      assert.ok(process.memoryUsage.rss() - before < 64 << 20, name)
+    }
+  },
+  'a block codec gives bytes that stay as they are': async (compression) => {
+    for (const name of codecNames) {
+      const codec = await compression.blockCodec(name)
+      const first = codec.decompress(codec.compress(sample(400)), 400)
+      const body = codec.compress(sample(50))
+      codec.decompress(codec.compress(new Uint8Array(400)), 400)
+      same(first, sample(400))
+      same(codec.decompress(body, 50), sample(50))
+    }
   },
 }
 

@@ -1,5 +1,6 @@
 import { constants, type Gunzip, gunzipSync, gzipSync } from 'node:zlib'
 import type { Compression, Inflater } from '../core/index.ts'
+import { syncBlockCodec } from './sync-block-codec.ts'
 
 const pieceBytesMax = 64 * 1024
 
@@ -51,4 +52,5 @@ class SyncInflater implements Inflater {
 export const syncCompression: Compression = {
   gzip: (bytes) => gzipSync(bytes, { level: 6 }),
   gunzip: () => new SyncInflater(),
+  blockCodec: syncBlockCodec,
 }

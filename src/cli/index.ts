@@ -1,0 +1,3 @@
+/** The command line. */
+export { authVariable, type CliPorts } from './logservice-command.ts'
+export { runCommand } from './program.ts'

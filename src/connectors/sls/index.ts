@@ -1,0 +1,24 @@
+/** Alibaba Cloud SLS: its client, and its logstores as a source. */
+export type { CallOptions } from './client/call.ts'
+export { type SlsClientOptions, type SlsRetryOptions, slsClientFields } from './client/client-options.ts'
+export type {
+  CheckpointUpdate,
+  ConsumerCheckpoint,
+  ConsumerGroupCalls,
+  ConsumerGroupInfo,
+} from './client/consumer-groups.ts'
+export type { SlsCredentials, SlsCredentialsProvider } from './client/credentials.ts'
+export type { JsonObject } from './client/json-answer.ts'
+export type { LogstoreCalls, LogstoreInfo, LogstoreInit, LogstorePage } from './client/logstores.ts'
+export type { ProjectCalls, ProjectInfo, ProjectPage } from './client/projects.ts'
+export type { PullRequest, PullResult } from './client/pull.ts'
+export type { JsonLog, JsonLogGroup, PutOptions, PutResult } from './client/put.ts'
+export type { CursorPlace, ShardCalls, ShardInfo } from './client/shards.ts'
+export { SlsClient, type SlsClientPorts } from './client/sls-client.ts'
+export { SlsError, type SlsErrorClass, type SlsErrorCode, type SlsErrorDetails } from './client/sls-error.ts'
+export { Log } from './source/log.ts'
+export { LogGroup } from './source/log-group.ts'
+export { type ConnectSource, type SlsRecord, type SlsSourceResources, slsSourceOf } from './source/sls-source.ts'
+export type { SlsSourceOptions } from './source/sls-source-options.ts'
+export type { SlsLogstore, SlsReadOptions } from './source/source-options.ts'
+export type { SlsEnd, SlsPosition, SlsStart } from './source/source-position.ts'

@@ -1,0 +1,18 @@
+import type { SendPackage, SendResult } from '../../../sink/index.ts'
+import { groupTrailer, type LogDestination, type LogPlace } from './log-destination.ts'
+import { packTag } from './pack-tag.ts'
+
+/** The one call a producer makes. */
+export interface LogPuts {
+  /** Stores one serialised LogGroup. Tells what became of it and does not try again; rejects only when `signal` aborts. */
+  put(place: LogPlace, group: Uint8Array, signal: AbortSignal): Promise<SendResult>
+}
+
+/** Sends packages of logs as LogGroups, each with the pack tag of its number when there is a prefix. */
+export const sendLogs =
+  <T>(puts: LogPuts, packPrefix: string | undefined): SendPackage<LogDestination, T> =>
+  (pack, signal) => {
+    const { place } = pack.destination
+    const packId = packPrefix === undefined ? undefined : packTag(packPrefix, pack.sequence)
+    return puts.put(place, pack.followedBy(groupTrailer(place, packId)), signal)
+  }

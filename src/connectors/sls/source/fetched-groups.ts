@@ -1,0 +1,121 @@
+import type { Origin } from '../../../core/index.ts'
+import type { Fetched } from '../../../source/index.ts'
+import { encodeCursor } from '../../../wire/index.ts'
+import type { Pulled } from './log-service.ts'
+import type { ShardSplit } from './shard-split.ts'
+
+/** Records of one LogGroup of a pull. */
+export interface GroupRecords<Item> {
+  readonly records: readonly Item[]
+  readonly timestamps: readonly number[] | undefined
+  /** Records of the group given out before. Those are not in `records`. */
+  readonly skipped: number
+  /** The tag by which a producer marks a package; undefined when it does not count. */
+  readonly packageId: string | undefined
+  /** Bytes of the serialised group. */
+  readonly bytes: number
+}
+
+/** What a record object costs beside its bytes, roughly. */
+const recordOverheadBytes = 96
+
+export interface FetchedGroupsOptions<Item> {
+  /** The split before. */
+  readonly split: ShardSplit
+  readonly pulled: Pick<Pulled, 'next' | 'bytes'>
+  readonly groups: readonly GroupRecords<Item>[]
+  /** The split after the last record. */
+  readonly end: ShardSplit
+  readonly waitMs: number
+  /** How many packages a split remembers. */
+  readonly packagesMax: number
+}
+
+/**
+ * Records of one pull. A position is the LogGroup and the records of it that were given out, so that a barrier can fall
+ * between any two; under a query it is the pull and the records of all of it.
+ */
+export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
+  readonly records: readonly Item[]
+  readonly timestamps: readonly number[] | undefined
+  readonly bytes: number
+  readonly waitMs: number
+  readonly #options: FetchedGroupsOptions<Item>
+  /** Index of the first record after each group. */
+  readonly #ends: readonly number[]
+  readonly #recordBytes: number
+
+  constructor(options: FetchedGroupsOptions<Item>) {
+    const { groups, pulled, waitMs } = options
+    const [only] = groups
+    this.#options = options
+    this.records = groups.length === 1 && only !== undefined ? only.records : groups.flatMap(({ records }) => records)
+    this.timestamps = groups.some(({ timestamps }) => timestamps === undefined)
+      ? undefined
+      : groups.flatMap(({ timestamps }) => timestamps ?? [])
+    this.waitMs = waitMs
+    this.bytes = pulled.bytes + this.records.length * recordOverheadBytes
+    let count = 0
+    this.#ends = groups.map(({ records }) => {
+      count += records.length
+      return count
+    })
+    const payloadBytes = groups.reduce((total, group) => total + group.bytes, 0)
+    this.#recordBytes = recordOverheadBytes + Math.ceil(payloadBytes / Math.max(1, count))
+  }
+
+  /** An average: what is limited is a sum of many. */
+  recordBytes(): number {
+    return this.#recordBytes
+  }
+
+  splitAfter(count: number): ShardSplit {
+    const { split, end, groups, packagesMax } = this.#options
+    if (count >= this.records.length) return end
+    if (split.queryHash !== null) return { ...split, skip: split.skip + count }
+    const cursor = cursorOf(split)
+    const group = this.#groupOf(count)
+    const given = count - (this.#ends[group - 1] ?? 0)
+    return {
+      ...split,
+      cursor: cursor + BigInt(group),
+      skip: given + (groups[group]?.skipped ?? 0),
+      packages: rememberPackages(split.packages, groups.slice(0, group), packagesMax),
+    }
+  }
+
+  originOf(index: number): Origin {
+    const { cursor, skip, splitId } = this.splitAfter(index)
+    const at = cursor === 'begin' ? cursor : encodeCursor(cursor)
+    return { split: splitId, position: skip === 0 ? at : `${at}+${skip}` }
+  }
+
+  /** The group that record `index` belongs to. */
+  #groupOf(index: number): number {
+    let [low, high] = [0, this.#ends.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#ends[middle] ?? 0) <= index) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** The position of a split that was pulled from. */
+export const cursorOf = (split: ShardSplit): bigint => (split.cursor === 'begin' ? 0n : split.cursor)
+
+/** The packages a split remembers after some more LogGroups. */
+export const rememberPackages = (
+  before: readonly string[],
+  groups: readonly Pick<GroupRecords<unknown>, 'packageId'>[],
+  max: number,
+): readonly string[] => {
+  if (max === 0) return before
+  const added = groups.flatMap(({ packageId }) => (packageId === undefined ? [] : [packageId]))
+  return added.length === 0 ? before : [...before, ...added].slice(-max)
+}
+
+/** No record; the split may have changed all the same. */
+export const fetchedNothing = <Item>(split: ShardSplit, waitMs: number): FetchedGroups<Item> =>
+  new FetchedGroups({ split, pulled: { next: 0n, bytes: 0 }, groups: [], end: split, waitMs, packagesMax: 0 })

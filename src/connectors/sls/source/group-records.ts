@@ -1,0 +1,62 @@
+import { checkLogGroup, type LogGroupView } from '../../../wire/index.ts'
+import type { GroupRecords } from './fetched-groups.ts'
+import { type Log, logsOf } from './log.ts'
+import { LogGroup } from './log-group.ts'
+import { type GroupOrigin, PulledGroup } from './pulled-group.ts'
+import type { SlsReadSettings } from './source-options.ts'
+
+/** How the records of a LogGroup are made. */
+export type RecordRules = Pick<SlsReadSettings, 'records' | 'eventTime' | 'metadataFields' | 'dropResentPackages'>
+
+/** Marks a package of the official producers and of ours (SLS protocol paper, section 10.1). */
+const packageTag = '__pack_id__'
+
+const logTimestamps = (group: PulledGroup, logs: readonly Log[], rules: RecordRules): readonly number[] | undefined => {
+  if (rules.eventTime === 'record') return logs.map((log) => log.timeMs)
+  const { receivedMs } = group
+  return receivedMs === undefined ? undefined : logs.map(() => receivedMs)
+}
+
+/** The event time of a whole group is that of its first log. */
+const groupTimestamps = (group: PulledGroup, rules: RecordRules): readonly number[] | undefined => {
+  const first = rules.eventTime === 'record' ? group.view.logs().next().value : undefined
+  const timeMs = first === undefined ? group.receivedMs : first.time * 1000
+  return timeMs === undefined ? undefined : [timeMs]
+}
+
+/**
+ * The records of one LogGroup, all that a reader could trip over checked.
+ * @param skip records given out before
+ * @param seen packages that are dropped
+ * @throws WireError when the group cannot be decoded
+ */
+export const recordsOf = (
+  view: LogGroupView,
+  origin: Omit<GroupOrigin, 'metadataFields'>,
+  rules: RecordRules,
+  skip: number,
+  seen: ReadonlySet<string>,
+): GroupRecords<Log | LogGroup> => {
+  const { metadataFields, records: kind } = rules
+  const group = new PulledGroup(view, { ...origin, metadataFields })
+  const bytes = view.bytes.length
+  const packageId = rules.dropResentPackages === 0 ? undefined : group.tags.find(([key]) => key === packageTag)?.[1]
+  if (packageId !== undefined && seen.has(packageId)) return noRecords(bytes)
+  if (kind === 'groups') {
+    if (skip > 0) return { ...noRecords(bytes), skipped: skip, packageId }
+    return { records: [new LogGroup(group)], timestamps: groupTimestamps(group, rules), skipped: 0, packageId, bytes }
+  }
+  checkLogGroup(view.bytes)
+  const all = logsOf(group)
+  const records = skip === 0 ? all : all.slice(skip)
+  return { records, timestamps: logTimestamps(group, records, rules), skipped: skip, packageId, bytes }
+}
+
+/** Of a group that is passed over. */
+export const noRecords = (bytes: number): GroupRecords<never> => ({
+  records: [],
+  timestamps: [],
+  skipped: 0,
+  packageId: undefined,
+  bytes,
+})

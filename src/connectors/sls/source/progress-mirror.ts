@@ -1,0 +1,116 @@
+import { asError, type Cancel, type Clock, type Logger } from '../../../core/index.ts'
+import type { LogServices } from './log-service.ts'
+import type { ShardSplit } from './shard-split.ts'
+import { inTurns } from './shard-start.ts'
+
+export interface ProgressMirrorOptions {
+  readonly services: Pick<LogServices, 'of'>
+  readonly clock: Pick<Clock, 'timer'>
+  readonly log: Logger
+  readonly group: string
+  /** Called with a failure; it is tried again with the next checkpoint. */
+  readonly onFailure: (error: Error) => void
+}
+
+/** How long the last progress may take to be set when the source closes. */
+const closeWaitMs = 900
+
+type Mark = Pick<ShardSplit, 'splitId' | 'logstore' | 'shard'> & { readonly cursor: bigint }
+
+/**
+ * Tells a consumer group how far a reader has got: only what a completed checkpoint holds, and of a shard that is finished
+ * its end. Of several checkpoints that complete meanwhile the newest is told.
+ */
+export class ProgressMirror {
+  readonly #o: ProgressMirrorOptions
+  #consumer: string | undefined
+  /** By checkpoint, oldest first. */
+  readonly #pending = new Map<number, readonly Mark[]>()
+  /** What the group was told, by split. */
+  readonly #told = new Map<string, bigint>()
+  /** What it is to be told, by split. Those that could not be told stay, also of splits that no checkpoint has any more. */
+  readonly #owed = new Map<string, Mark>()
+  #asked = false
+  #running: Promise<void> | undefined
+  readonly #abort = new AbortController()
+  #failing = false
+
+  constructor(options: ProgressMirrorOptions) {
+    this.#o = options
+  }
+
+  /** The group is there. Before that nothing is told. */
+  begin(consumer: string): void {
+    this.#consumer = consumer
+    this.#run()
+  }
+
+  /** The reader's part of a checkpoint. */
+  snapshot(checkpointId: number, splits: readonly ShardSplit[]): void {
+    const marks = splits.flatMap(({ splitId, logstore, shard, cursor }) =>
+      cursor === 'begin' ? [] : [{ splitId, logstore, shard, cursor }],
+    )
+    this.#pending.set(checkpointId, marks)
+  }
+
+  /** The id is a high-water mark. */
+  complete(checkpointId: number): void {
+    for (const [id, marks] of this.#pending) {
+      if (id > checkpointId) continue
+      this.#pending.delete(id)
+      for (const mark of marks) if (this.#told.get(mark.splitId) !== mark.cursor) this.#owed.set(mark.splitId, mark)
+      const kept = new Set(marks.map(({ splitId }) => splitId))
+      for (const splitId of this.#told.keys()) if (!kept.has(splitId)) this.#told.delete(splitId)
+    }
+    this.#asked = true
+    this.#run()
+  }
+
+  abort(checkpointId: number): void {
+    this.#pending.delete(checkpointId)
+  }
+
+  /** Waits a moment for what is being told. */
+  async close(): Promise<void> {
+    const cancel: Cancel = this.#o.clock.timer(closeWaitMs, () => this.#abort.abort(new Error('the source is closed')))
+    await this.#running
+    cancel()
+    this.#abort.abort(new Error('the source is closed'))
+  }
+
+  #run(): void {
+    if (this.#running !== undefined || !this.#asked || this.#consumer === undefined) return
+    this.#running = this.#tellAll(this.#consumer).finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  /** Never rejects. */
+  async #tellAll(consumer: string): Promise<void> {
+    while (this.#asked && !this.#abort.signal.aborted) {
+      this.#asked = false
+      const told = await inTurns([...this.#owed.values()], (mark) => this.#tell(consumer, mark))
+      if (told.every(Boolean)) this.#failing = false
+    }
+  }
+
+  async #tell(consumer: string, mark: Mark): Promise<boolean> {
+    const { splitId, logstore, shard, cursor } = mark
+    const { services, log, group, onFailure } = this.#o
+    try {
+      await services.of(logstore).commit(group, consumer, shard, cursor, this.#abort.signal)
+      this.#told.set(splitId, cursor)
+      if (this.#owed.get(splitId) === mark) this.#owed.delete(splitId)
+      return true
+    } catch (thrown) {
+      const error = asError(thrown)
+      if (this.#abort.signal.aborted) return false
+      if (!this.#failing) {
+        log.warn({ group, split: splitId, err: error }, 'the consumer group cannot be told; next time again')
+      }
+      this.#failing = true
+      onFailure(error)
+      return false
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import type { SlsReadSettings } from './source-options.ts'
+
+/** What the pace of a shard follows. */
+export type PaceRules = Pick<SlsReadSettings, 'pullsPerSecondMax' | 'tailWaitMs' | 'idleWaitMs' | 'pullBytes'>
+
+/** What a pull found. */
+export interface PullOutcome {
+  readonly groups: number
+  readonly bytes: number
+  readonly atEnd: boolean
+  /** How long the pull took. */
+  readonly tookMs: number
+}
+
+const throttledMinMs = 100
+const throttledMaxMs = 30_000
+/** What a pull that was not throttled leaves of the distance that throttling made. */
+const recovery = 0.9
+const fetchBytesMin = 64 * 1024
+const smallBytes = 256 * 1024
+
+/**
+ * When a shard is asked next. Each shard has its own: one that is throttled or quiet is asked less often, the others are
+ * not. Throttling doubles the distance between pulls, every success takes a tenth of it back.
+ */
+export class PullPace {
+  readonly #rules: PaceRules
+  readonly #distanceMinMs: number
+  /** Between the starts of two pulls. */
+  #distanceMs: number
+  /** Pulls in a row that found nothing. */
+  #quiet = 0
+  #bytesExpected: number
+
+  constructor(rules: PaceRules) {
+    this.#rules = rules
+    this.#distanceMinMs = 1000 / rules.pullsPerSecondMax
+    this.#distanceMs = this.#distanceMinMs
+    this.#bytesExpected = Math.min(rules.pullBytes, 4 * smallBytes)
+  }
+
+  /** Between the starts of two pulls, in milliseconds: how much the shard is throttled. */
+  get distanceMs(): number {
+    return this.#distanceMs
+  }
+
+  /** Bytes to reserve for the next pull. */
+  get bytesExpected(): number {
+    return this.#bytesExpected
+  }
+
+  /**
+   * How long to wait after a pull, in milliseconds.
+   * @param idleShareMs the least wait of a quiet shard, so that all quiet shards together stay within their share
+   */
+  waitMs(outcome: PullOutcome, idleShareMs: number): number {
+    const { tailWaitMs, idleWaitMs, pullBytes } = this.#rules
+    this.#distanceMs = Math.max(this.#distanceMinMs, this.#distanceMs * recovery)
+    this.#bytesExpected = Math.min(pullBytes, Math.max(fetchBytesMin, outcome.bytes * 2))
+    const paceMs = Math.max(0, this.#distanceMs - outcome.tookMs)
+    if (outcome.groups > 0) {
+      this.#quiet = 0
+      return outcome.atEnd && outcome.bytes < smallBytes ? Math.max(paceMs, tailWaitMs) : paceMs
+    }
+    this.#quiet++
+    const quietMs = tailWaitMs * 2 ** Math.min(this.#quiet - 1, 30)
+    return Math.max(paceMs, Math.min(quietMs, Math.max(idleWaitMs, idleShareMs)))
+  }
+
+  /** The service said that the shard was asked too often. Gives how long to wait, in milliseconds; `uniform` from [0, 1). */
+  throttledMs(uniform: number): number {
+    this.#distanceMs = Math.min(throttledMaxMs, Math.max(throttledMinMs, this.#distanceMs * 2))
+    return this.#distanceMs * (0.5 + uniform)
+  }
+}

@@ -1,0 +1,276 @@
+import {
+  asError,
+  type Clock,
+  isMillraceError,
+  type Logger,
+  type MillraceError,
+  type Random,
+  RecordError,
+  SourceError,
+} from '../../../core/index.ts'
+import type { SplitReader } from '../../../source/index.ts'
+import { encodeCursor, type LogGroupView } from '../../../wire/index.ts'
+import { cursorOf, FetchedGroups, fetchedNothing, type GroupRecords, rememberPackages } from './fetched-groups.ts'
+import { noRecords, recordsOf } from './group-records.ts'
+import type { Log } from './log.ts'
+import type { LogGroup } from './log-group.ts'
+import type { LogServices, LogstoreCalls, Missing, Pulled } from './log-service.ts'
+import { PullPace } from './pull-pace.ts'
+import { afterLoss, dataLost, findLoss, type Loss, lossText } from './shard-loss.ts'
+import type { ShardSplit } from './shard-split.ts'
+import { isShardSourceEvent, type ShardReaderEvent } from './source-event.ts'
+import type { SlsReadSettings } from './source-options.ts'
+
+/** What of the outside the reader of shards uses. */
+export interface ShardReaderPorts {
+  readonly services: LogServices
+  readonly clock: Pick<Clock, 'monoMs' | 'wallMs'>
+  readonly random: Pick<Random, 'float'>
+  readonly log: Logger
+}
+
+type Item = Log | LogGroup
+
+/** A wall clock that is so much ahead of the service's does not end a run early. */
+const endSlackMs = 10_000
+
+/** What the reader knows of a shard beside its position. All of it can be lost. */
+interface ShardNotes {
+  readonly pace: PullPace
+  /** No more data will be written to it. */
+  closed: boolean
+  /** Where a closed shard ends; asked for after it was known to be closed, so that nothing comes after it. */
+  end: bigint | undefined
+  /** The last pull got all there was. */
+  caughtUp: boolean
+}
+
+/** Reads shards pull by pull. */
+export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
+  readonly #ports: ShardReaderPorts
+  readonly #settings: SlsReadSettings
+  readonly #send: (event: ShardReaderEvent) => void
+  readonly #idlePullsPerMs: number
+  readonly #notes = new Map<string, ShardNotes>()
+  /** How long to wait after a failure, when the pace of its shard says so. */
+  readonly #waits = new WeakMap<Error, number>()
+  /** Splits that were announced as closed before they came. */
+  readonly #closed = new Set<string>()
+
+  /** @param parallelism among so many readers the idle pulls are shared */
+  constructor(
+    ports: ShardReaderPorts,
+    settings: SlsReadSettings,
+    parallelism: number,
+    send: (event: ShardReaderEvent) => void,
+  ) {
+    this.#ports = ports
+    this.#settings = settings
+    this.#send = send
+    this.#idlePullsPerMs = settings.idlePullsPerSecond / parallelism / 1000
+  }
+
+  isFinished(split: ShardSplit): boolean {
+    return split.state === 'finished'
+  }
+
+  fetchBytes(split: ShardSplit): number {
+    return this.#notesOf(split.splitId).pace.bytesExpected
+  }
+
+  retryWaitMs(error: MillraceError): number | undefined {
+    return this.#waits.get(error)
+  }
+
+  handleSourceEvent(event: unknown): void {
+    if (!isShardSourceEvent(event) || event.kind !== 'closed') return
+    const notes = this.#notes.get(event.splitId)
+    if (notes === undefined) this.#closed.add(event.splitId)
+    else notes.closed = true
+  }
+
+  onFinished(split: ShardSplit): void {
+    this.#notes.delete(split.splitId)
+    this.#closed.delete(split.splitId)
+    this.#send({ kind: 'finished', splitId: split.splitId })
+  }
+
+  async fetch(split: ShardSplit, signal: AbortSignal): Promise<FetchedGroups<Item>> {
+    const calls = this.#ports.services.of(split.logstore)
+    const notes = this.#notesOf(split.splitId)
+    try {
+      return await this.#pull(await this.#located(split, calls, notes, signal), calls, notes, signal)
+    } catch (thrown) {
+      if (signal.aborted) throw thrown
+      const { services, random } = this.#ports
+      const missing = services.missingOf(thrown)
+      if (missing !== undefined) return await this.#missing(split, missing, thrown, signal)
+      if (services.isThrottled(thrown)) this.#waits.set(asError(thrown), notes.pace.throttledMs(random.float()))
+      throw thrown
+    }
+  }
+
+  #notesOf(splitId: string): ShardNotes {
+    let notes = this.#notes.get(splitId)
+    if (notes === undefined) {
+      const closed = this.#closed.delete(splitId)
+      notes = { pace: new PullPace(this.#settings), closed, end: undefined, caughtUp: false }
+      this.#notes.set(splitId, notes)
+    }
+    return notes
+  }
+
+  /** The split with its begin and its stop, as far as they are known now. */
+  async #located(split: ShardSplit, calls: LogstoreCalls, notes: ShardNotes, signal: AbortSignal): Promise<ShardSplit> {
+    const { shard, cursor } = split
+    if (notes.closed) notes.end ??= await calls.cursor(shard, 'end', signal)
+    const begin = cursor === 'begin' ? await calls.cursor(shard, 'begin', signal) : cursor
+    const { end } = this.#settings
+    let stop = split.stop
+    if (stop === null && end?.kind === 'time' && this.#ports.clock.wallMs() >= end.timeMs + endSlackMs) {
+      stop = await calls.cursor(shard, { seconds: Math.ceil(end.timeMs / 1000) }, signal)
+    }
+    if (notes.end !== undefined && (stop === null || notes.end < stop)) stop = notes.end
+    return { ...split, cursor: begin, stop }
+  }
+
+  async #pull(
+    split: ShardSplit,
+    calls: LogstoreCalls,
+    notes: ShardNotes,
+    signal: AbortSignal,
+  ): Promise<FetchedGroups<Item>> {
+    const { shard, stop } = split
+    const cursor = cursorOf(split)
+    if (stop !== null && cursor >= stop) return fetchedNothing({ ...split, state: 'finished' }, 0)
+    const { clock } = this.#ports
+    const { pullGroupsMax: groupsMax, query, end } = this.#settings
+    const startMs = clock.monoMs()
+    const pulled = await calls.pull({ shard, cursor, groupsMax, stop, query }, signal)
+    const { receivedSeconds = 0 } = pulled
+    if (stop === null && end?.kind === 'time' && receivedSeconds * 1000 >= end.timeMs) {
+      // Some of it was received after the end of the run: where that is can be asked for now.
+      const found = await calls.cursor(shard, { seconds: Math.ceil(end.timeMs / 1000) }, signal)
+      return await this.#pull({ ...split, stop: found }, calls, notes, signal)
+    }
+    const loss = this.#holeIn(split, pulled)
+    if (loss !== undefined) return await this.#lost(split, loss, undefined, signal)
+    notes.caughtUp = pulled.atEnd
+    const tookMs = clock.monoMs() - startMs
+    const outcome = { groups: pulled.groups.length, bytes: pulled.bytes, atEnd: pulled.atEnd, tookMs }
+    return this.#fetched(split, pulled, notes.pace.waitMs(outcome, this.#notes.size / this.#idlePullsPerMs))
+  }
+
+  /** Without a query every group moves the cursor by one, so that a gap shows (SLS protocol paper, section 5.1). */
+  #holeIn(split: ShardSplit, { groups, next }: Pulled): Loss | undefined {
+    const cursor = cursorOf(split)
+    const given = this.#settings.query === null ? BigInt(groups.length) : 0n
+    if (next >= cursor + given) {
+      const missing = next - cursor - given
+      if (this.#settings.query !== null || missing === 0n) return undefined
+      return { kind: 'hole', groups: missing, next: next - given }
+    }
+    throw new SourceError('SOURCE_UNAVAILABLE', {
+      message: `the answer to a pull at ${cursor} has ${groups.length} LogGroups and goes on at ${next}`,
+      place: { split: split.splitId, position: encodeCursor(cursor) },
+    })
+  }
+
+  #fetched(split: ShardSplit, pulled: Pulled, waitMs: number): FetchedGroups<Item> {
+    const { dropResentPackages: packagesMax } = this.#settings
+    const { groups, skipped } = this.#recordsOf(split, pulled)
+    const end: ShardSplit = {
+      ...split,
+      cursor: pulled.next,
+      // Under a query the service may give less at once than it did before: what is left to skip comes next.
+      skip: split.queryHash === null ? 0 : Math.max(0, split.skip - skipped),
+      packages: rememberPackages(split.packages, groups, packagesMax),
+      state: split.stop !== null && pulled.next >= split.stop ? 'finished' : 'reading',
+    }
+    return new FetchedGroups({ split, pulled, groups, end, waitMs: end.state === 'finished' ? 0 : waitMs, packagesMax })
+  }
+
+  /** The records of a pull without those given out before; `skipped` says how many those were. */
+  #recordsOf(split: ShardSplit, pulled: Pulled): { groups: readonly GroupRecords<Item>[]; skipped: number } {
+    const seen = new Set(split.packages)
+    let left = split.skip
+    const groups = pulled.groups.map((view, index) => {
+      const skip = this.#settings.records === 'groups' ? Math.min(left, 1) : Math.min(left, view.logCount)
+      const cursor = cursorOf(split) + (split.queryHash === null ? BigInt(index) : 0n)
+      if (index === 0 && split.queryHash === null && skip < left) throw this.#changed(split, view)
+      const group = this.#groupRecords(view, split, cursor, pulled.receivedSeconds, skip, seen)
+      left -= skip
+      if (group.packageId !== undefined) seen.add(group.packageId)
+      return group
+    })
+    return { groups, skipped: split.skip - left }
+  }
+
+  #groupRecords(
+    view: LogGroupView,
+    split: ShardSplit,
+    cursor: bigint,
+    receivedSeconds: number | undefined,
+    skip: number,
+    seen: ReadonlySet<string>,
+  ): GroupRecords<Item> {
+    const { logstore, shard, splitId } = split
+    try {
+      return recordsOf(view, { logstore, shard, cursor, receivedSeconds }, this.#settings, skip, seen)
+    } catch (thrown) {
+      if (!isMillraceError(thrown)) throw thrown
+      const place = { split: splitId, position: encodeCursor(cursor) }
+      const message = `a LogGroup of shard ${shard} of ${logstore} cannot be decoded: ${thrown.message}`
+      if (this.#settings.onInvalid === 'fail') {
+        const fix = "pass over such groups with onInvalid: 'skip'"
+        throw new RecordError('RECORD_INVALID', { message, place, fix, cause: thrown })
+      }
+      this.#ports.log.warn({ ...place, err: thrown }, 'a LogGroup that cannot be decoded is passed over')
+      return noRecords(view.bytes.length)
+    }
+  }
+
+  /** The group at the position is not the one that was read in part. */
+  #changed({ splitId, skip, cursor }: ShardSplit, view: LogGroupView): SourceError {
+    return new SourceError('SOURCE_REFUSED', {
+      message: `${skip} logs of a LogGroup were read, and now it has ${view.logCount}: it is not the same`,
+      place: { split: splitId, position: String(cursor) },
+      fix: "the service gave another LogGroup under the same cursor; start afresh with restore: 'none'",
+    })
+  }
+
+  async #missing(
+    split: ShardSplit,
+    missing: Missing,
+    cause: unknown,
+    signal: AbortSignal,
+  ): Promise<FetchedGroups<Item>> {
+    const { services, log } = this.#ports
+    const calls = services.of(split.logstore)
+    const loss = await findLoss(calls, split, missing, (error) => services.missingOf(error), signal)
+    if (loss === undefined) {
+      throw new SourceError('SOURCE_UNAVAILABLE', {
+        message: `the service said that the ${missing} is not there, and then that it is: ${asError(cause).message}`,
+        place: { split: split.splitId },
+        cause,
+      })
+    }
+    const notes = this.#notesOf(split.splitId)
+    if (loss.kind === 'shard-gone' && notes.closed && notes.caughtUp) {
+      log.info({ split: split.splitId }, 'a shard that was read to its end is gone')
+      return fetchedNothing({ ...split, state: 'finished' }, 0)
+    }
+    return await this.#lost(split, loss, cause, signal)
+  }
+
+  async #lost(split: ShardSplit, loss: Loss, cause: unknown, signal: AbortSignal): Promise<FetchedGroups<Item>> {
+    const { onDataLoss } = this.#settings
+    if (onDataLoss === 'fail') throw dataLost(loss, split, cause)
+    const fields = { split: split.splitId, loss: loss.kind, why: lossText(loss, split) }
+    this.#ports.log.warn(fields, 'data was gone before it was read; the loss is accepted')
+    const after = afterLoss(split, loss, onDataLoss)
+    if (loss.kind !== 'hole' || onDataLoss === 'earliest') return fetchedNothing(after, 0)
+    const end = await this.#ports.services.of(split.logstore).cursor(split.shard, 'end', signal)
+    return fetchedNothing({ ...after, cursor: end }, 0)
+  }
+}

@@ -1,0 +1,131 @@
+import { type Digest, type Environment, RestoreError, type Transport } from '../../../core/index.ts'
+import {
+  type ByteBudget,
+  FetchingSourceReader,
+  type OpenSource,
+  openSource,
+  type Source,
+  type SourceContext,
+} from '../../../source/index.ts'
+import { SlsClient } from '../client/sls-client.ts'
+import { ClientServices } from './client-services.ts'
+import { type ShardEnumeratorState, shardEnumeratorSerializer } from './enumerator-state.ts'
+import type { Log } from './log.ts'
+import type { LogGroup } from './log-group.ts'
+import { MirroringReader } from './mirroring-reader.ts'
+import { ProgressMirror } from './progress-mirror.ts'
+import { ShardEnumerator } from './shard-enumerator.ts'
+import { type ShardSplit, shardSplitSerializer } from './shard-split.ts'
+import { ShardSplitReader } from './shard-split-reader.ts'
+import { keyOf, readSourceOptions, type SlsSourceOptions, type SourceOptionsRead } from './sls-source-options.ts'
+import type { ShardReaderEvent } from './source-event.ts'
+import type { SlsReadSettings } from './source-options.ts'
+
+/** What a source gets of the process it runs in. */
+export interface SlsSourceResources {
+  readonly transport: Transport
+  /** Memory for what was pulled and not given out yet, shared by all sources of the process. */
+  readonly budget: ByteBudget
+}
+
+/** Called when a job opens the source. */
+export type ConnectSource = (environment: Environment) => SlsSourceResources
+
+/** What a record is, by the option `records`. */
+export type SlsRecord<Records extends 'logs' | 'groups'> = Records extends 'groups' ? LogGroup : Log
+
+/**
+ * The logs of one or several logstores, each exactly once: shards are found as they split and merge, and every one is read
+ * from a position that a checkpoint holds to the record.
+ *
+ * @throws OptionsError `OPTIONS_INVALID` naming every problem at once.
+ */
+export const slsSourceOf = <const Records extends 'logs' | 'groups' = 'logs'>(
+  options: SlsSourceOptions<Records>,
+  connect: ConnectSource,
+): Source<SlsRecord<Records>, 'exactly-once'> => {
+  const given = readSourceOptions(options)
+  const { settings } = given
+  const source: Source<Log | LogGroup, 'exactly-once'> = {
+    kind: 'sls',
+    guarantee: 'exactly-once',
+    boundedness: settings.end === null ? 'unbounded' : 'bounded',
+    open: (context) => openShards(given, context, connect(context)),
+  }
+  return source as Source<SlsRecord<Records>, 'exactly-once'>
+}
+
+const openShards = (
+  { connection, settings }: SourceOptionsRead,
+  context: SourceContext,
+  { transport, budget }: SlsSourceResources,
+): OpenSource<Log | LogGroup> => {
+  const { clock, random, digest, compression, job, step, parallelism, batchRecordsMax, batchBytesMax } = context
+  const log = context.log.child({ step })
+  const client = new SlsClient(connection, { transport, clock, random, digest, compression })
+  const services = servicesOf(client, settings, step)
+  const queryHash = settings.query === null ? null : hashOf(settings.query, digest)
+  const ports = { services, clock, random, log }
+  return openSource<Log | LogGroup, ShardSplit, ShardEnumeratorState>({
+    splitSerializer: shardSplitSerializer,
+    enumeratorSerializer: shardEnumeratorSerializer,
+    createEnumerator: (enumerator, restored) => {
+      if (restored !== undefined && restored.queryHash !== queryHash) throw otherQuery(step)
+      const consumer = `millrace-${job}-${step}`
+      return new ShardEnumerator({ ...ports, consumer, queryHash }, settings, enumerator, restored)
+    },
+    createReader: ({ sendEventToEnumerator }) => {
+      const send = (event: ShardReaderEvent): void => sendEventToEnumerator(event)
+      const reader = new FetchingSourceReader({
+        splitReader: new ShardSplitReader(ports, settings, parallelism, send),
+        clock,
+        random,
+        log,
+        batchRecordsMax,
+        batchBytesMax,
+        budget,
+        retryMaxMs: settings.failAfterMs,
+      })
+      const { consumerGroup: group, onMirrorFailure } = settings
+      if (group === null) return reader
+      const onFailure = (error: Error): void => {
+        if (onMirrorFailure === 'fail') send({ kind: 'mirror-failed', error })
+      }
+      return new MirroringReader(reader, new ProgressMirror({ services, clock, log, group, onFailure }))
+    },
+  })
+}
+
+const servicesOf = (client: SlsClient, settings: SlsReadSettings, step: string): ClientServices => {
+  const logstores = new Map(
+    settings.logstores.map((place) => {
+      const { logstore, endpoint } = place
+      const project = place.project ?? client.project ?? ''
+      const own = place.project !== undefined || endpoint !== undefined
+      return [keyOf(place, client.project), { client: own ? client.ofProject(project, endpoint) : client, logstore }]
+    }),
+  )
+  const { logstorePattern } = settings
+  const pattern = logstorePattern === null ? undefined : { client, matches: matcherOf(logstorePattern) }
+  return new ClientServices({ logstores, pattern, step })
+}
+
+/** `*` stands for any text; the other characters of a pattern mean nothing to a regular expression. */
+const matcherOf = (pattern: string): ((logstore: string) => boolean) => {
+  const expression = new RegExp(`^${pattern.replace(/\*+/g, '.*')}$`)
+  return (logstore) => expression.test(logstore)
+}
+
+/** A query may hold what nobody should see in a checkpoint. */
+const hashOf = (query: string, digest: Pick<Digest, 'sha256'>): string => {
+  const hasher = digest.sha256()
+  hasher.update(new TextEncoder().encode(query))
+  return hasher.hex().slice(0, 16)
+}
+
+const otherQuery = (step: string): RestoreError =>
+  new RestoreError('CHECKPOINT_MISMATCH', {
+    message: 'the checkpoint was taken with another query: its positions count the records that query let through',
+    place: { step, option: 'query' },
+    fix: "put the old query back, or start afresh with restore: 'none'",
+  })

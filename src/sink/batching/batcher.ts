@@ -1,0 +1,267 @@
+import type { Cancel, Clock, Random } from '../../core/index.ts'
+import { type DeliveryParts, deliver } from './delivery.ts'
+import type { IoPool } from './io-pool.ts'
+import type { MemoryBudget } from './memory-budget.ts'
+import { type Destination, OpenPackage, type Package } from './package.ts'
+import type { RetryPolicy } from './retry-policy.ts'
+import type { AgainReason, PackageOutcome, SendPackage } from './send-result.ts'
+
+/** When a package is closed and sent. */
+export interface PackageLimits {
+  /** Records of a package, at least 1. */
+  readonly records: number
+  /** Encoded bytes of a package with its overhead. A record that is larger than this travels alone. */
+  readonly bytes: number
+  /** Milliseconds that a package stays open at most. */
+  readonly lingerMs: number
+  /** Packages open at the same time, at least 1. One more closes the one that has been open longest. */
+  readonly openMax: number
+}
+
+/** What the batching writers of a process share. */
+export interface BatchingResources {
+  readonly memory: MemoryBudget
+  readonly io: IoPool
+}
+
+export interface BatcherParts<D extends Destination, T> {
+  readonly clock: Clock
+  readonly random: Random
+  readonly resources: BatchingResources
+  readonly limits: PackageLimits
+  readonly retry: RetryPolicy
+  /** Slots of the I/O pool that one lane may hold. Default: all. */
+  readonly laneShare?: number | undefined
+  /** One package per destination is on its way at a time, so that records of one destination keep their order. */
+  readonly ordered: boolean
+  /** Splits refused packages until the record is found that the refusal is about. */
+  readonly isolateRefused: boolean
+  readonly send: SendPackage<D, T>
+  /** Once per package, or per part of one that was split. Must not throw. */
+  readonly settled: (pack: Package<D, T>, outcome: PackageOutcome) => void
+  readonly onAgain?: ((pack: Package<D, T>, why: AgainReason, cause: Error, waitMs: number) => void) | undefined
+}
+
+/** The first slab of a destination that is not known; it grows by doubling. */
+const firstSlabBytes = 4096
+/** Destinations whose usual size is remembered, so that their next slab need not grow. */
+const knownSizesMax = 4096
+
+/**
+ * Gathers encoded records into packages, one open package per destination, and sends these: the part of a batching writer
+ * that knows nothing of records, services or jobs. Every byte it queues is taken from the memory budget first and given
+ * back when the story of its package is over.
+ */
+export class Batcher<D extends Destination, T = never> {
+  readonly #parts: BatcherParts<D, T>
+  readonly #delivery: DeliveryParts<D, T>
+  readonly #open = new Map<string, OpenPackage<D, T>>()
+  readonly #sizes = new Map<string, number>()
+  /** Each with a controller of its own: one signal with thousands of listeners is slow. */
+  readonly #deliveries = new Map<Promise<void>, AbortController>()
+  /** With `ordered`: the last delivery of each destination. */
+  readonly #tails = new Map<string, Promise<void>>()
+  readonly #abort = new AbortController()
+  readonly #cancelPressure: Cancel
+  #adding: Promise<void> | undefined
+  #cancelTimer: Cancel | undefined
+  #sequence = 0
+
+  constructor(parts: BatcherParts<D, T>) {
+    const { clock, random, send, retry, resources, isolateRefused, laneShare, settled, onAgain } = parts
+    this.#parts = parts
+    this.#delivery = {
+      clock,
+      random,
+      send,
+      retry,
+      isolateRefused,
+      settled,
+      lane: ({ lane }) => resources.io.lane(lane, laneShare),
+      nextSequence: () => ++this.#sequence,
+      again: (pack, { why, cause }, waitMs) => onAgain?.(pack, why, cause, waitMs),
+    }
+    this.#cancelPressure = resources.memory.onPressure(() => this.#relieve())
+  }
+
+  /** Packages that are closed and whose outcome is not known yet. */
+  get underWay(): number {
+    return this.#deliveries.size
+  }
+
+  /** Packages that still take records. */
+  get open(): number {
+    return this.#open.size
+  }
+
+  /**
+   * Takes an encoded record, whose bytes are copied. Undefined when it is taken; when there is no room yet, a promise that
+   * resolves once it is, and rejects when the batcher or `signal` aborts first.
+   * @throws RecordError `RECORD_UNSENDABLE`, as a rejection, when it can never have room
+   */
+  add(destination: D, record: Uint8Array, ticket?: T, signal?: AbortSignal): Promise<void> | undefined {
+    return this.addNow(destination, record, ticket) ? undefined : this.#addLater(destination, record, ticket, signal)
+  }
+
+  /** Takes an encoded record, whose bytes are copied, if there is room and nobody waits for it. */
+  addNow(destination: D, record: Uint8Array, ticket?: T): boolean {
+    if (this.#adding !== undefined || this.#abort.signal.aborted) return false
+    return this.#tryAdd(destination, record, ticket)
+  }
+
+  /** Closes every open package: it is sent now, whatever its age. */
+  flushNow(): void {
+    for (const pack of [...this.#open.values()]) this.#seal(pack)
+  }
+
+  /** Resolves when every package closed so far has its outcome. */
+  async quiet(): Promise<void> {
+    await Promise.all(this.#deliveries.keys())
+  }
+
+  /** Gives up what is not sent, with `reason` as its outcome, and gives everything back. May be called twice. */
+  async abort(reason: Error): Promise<void> {
+    this.#cancelPressure()
+    this.#abort.abort(reason)
+    this.flushNow()
+    for (const controller of this.#deliveries.values()) controller.abort(reason)
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    await this.quiet()
+  }
+
+  #tryAdd(destination: D, record: Uint8Array, ticket: T | undefined): boolean {
+    const { limits, resources } = this.#parts
+    let pack = this.#open.get(destination.key)
+    if (pack !== undefined && pack.bytes + record.length > limits.bytes) {
+      this.#seal(pack)
+      pack = undefined
+    }
+    if (pack === undefined) {
+      const capacity = this.#firstCapacity(destination, record.length)
+      if (!resources.memory.tryTake(capacity)) return false
+      pack = this.#openPackage(destination, capacity)
+    } else if (!pack.hasRoom(record.length)) {
+      const capacity = this.#grownCapacity(pack, record.length)
+      if (!resources.memory.tryTake(capacity - pack.capacity)) return false
+      pack.grow(capacity)
+    }
+    this.#append(pack, record, ticket)
+    return true
+  }
+
+  async #addLater(destination: D, bytes: Uint8Array, ticket: T | undefined, signal?: AbortSignal): Promise<void> {
+    const record = bytes.slice()
+    const ahead = this.#adding
+    let letNextGo = (): void => {}
+    const done = new Promise<void>((resolve) => {
+      letNextGo = resolve
+    })
+    this.#adding = done
+    try {
+      await ahead
+      const stop = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal])
+      stop.throwIfAborted()
+      if (this.#tryAdd(destination, record, ticket)) return
+      // Whatever the package has, it goes: a fresh one takes the least that is needed.
+      const full = this.#open.get(destination.key)
+      if (full !== undefined) this.#seal(full)
+      const capacity = record.length + destination.overheadBytes
+      const { memory } = this.#parts.resources
+      await memory.take(capacity, stop)
+      if (stop.aborted) {
+        // Granted and aborted in the same moment.
+        memory.give(capacity)
+        stop.throwIfAborted()
+      }
+      this.#append(this.#openPackage(destination, capacity), record, ticket)
+    } finally {
+      if (this.#adding === done) this.#adding = undefined
+      letNextGo()
+    }
+  }
+
+  #append(pack: OpenPackage<D, T>, record: Uint8Array, ticket: T | undefined): void {
+    const { limits } = this.#parts
+    pack.append(record, ticket)
+    if (pack.records >= limits.records || pack.bytes >= limits.bytes) this.#seal(pack)
+  }
+
+  #openPackage(destination: D, capacity: number): OpenPackage<D, T> {
+    const { clock, limits } = this.#parts
+    const pack = new OpenPackage<D, T>(destination, clock.monoMs(), capacity)
+    const [oldest] = this.#open.values()
+    if (oldest !== undefined && this.#open.size >= limits.openMax) this.#seal(oldest)
+    this.#open.set(destination.key, pack)
+    if (this.#cancelTimer === undefined) this.#setTimer(limits.lingerMs)
+    return pack
+  }
+
+  #firstCapacity({ key, overheadBytes }: D, recordBytes: number): number {
+    const { limits, resources } = this.#parts
+    const least = recordBytes + overheadBytes
+    const usual = this.#sizes.get(key) ?? firstSlabBytes
+    return Math.max(least, Math.min(usual, limits.bytes, resources.memory.capacity))
+  }
+
+  #grownCapacity(pack: OpenPackage<D, T>, recordBytes: number): number {
+    const { limits, resources } = this.#parts
+    const most = Math.min(limits.bytes, resources.memory.capacity)
+    return Math.max(pack.bytes + recordBytes, Math.min(pack.capacity * 2, most))
+  }
+
+  #setTimer(ms: number): void {
+    this.#cancelTimer = this.#parts.clock.timer(ms, () => {
+      this.#cancelTimer = undefined
+      this.#sealExpired()
+    })
+  }
+
+  /** In the order they were opened, which is the order in which they expire. */
+  #sealExpired(): void {
+    const { clock, limits } = this.#parts
+    const nowMs = clock.monoMs()
+    for (const pack of [...this.#open.values()]) {
+      const leftMs = pack.openedMs + limits.lingerMs - nowMs
+      if (leftMs > 0) {
+        this.#setTimer(leftMs)
+        return
+      }
+      this.#seal(pack)
+    }
+  }
+
+  /** Somebody waits for memory. What is under way gives some back; when nothing is, the largest open package goes. */
+  #relieve(): void {
+    if (this.#deliveries.size > 0) return
+    let largest: OpenPackage<D, T> | undefined
+    for (const pack of this.#open.values())
+      if (largest === undefined || pack.capacity > largest.capacity) largest = pack
+    if (largest !== undefined) this.#seal(largest)
+  }
+
+  #seal(open: OpenPackage<D, T>): void {
+    const { key } = open.destination
+    if (this.#open.get(key) === open) this.#open.delete(key)
+    if (this.#open.size === 0) {
+      this.#cancelTimer?.()
+      this.#cancelTimer = undefined
+    }
+    if (this.#sizes.size >= knownSizesMax) this.#sizes.clear()
+    this.#sizes.set(key, open.bytes + (open.bytes >> 3))
+    const { capacity } = open
+    const controller = new AbortController()
+    const delivery = this.#deliver(open.seal(++this.#sequence), controller.signal).then(() => {
+      this.#deliveries.delete(delivery)
+      if (this.#tails.get(key) === delivery) this.#tails.delete(key)
+      this.#parts.resources.memory.give(capacity)
+    })
+    this.#deliveries.set(delivery, controller)
+    if (this.#parts.ordered) this.#tails.set(key, delivery)
+  }
+
+  async #deliver(pack: Package<D, T>, signal: AbortSignal): Promise<void> {
+    if (this.#parts.ordered) await this.#tails.get(pack.destination.key)
+    await deliver(this.#delivery, pack, signal)
+  }
+}

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { type FaultKind, singleFaultPlans } from '../../../src/testing/index.ts'
+import { runStorageModel, runStorageWorld } from './storage-model.ts'
+
+const seed = Number(process.env['SEED'])
+
+test('whatever fails, what was confirmed is there, in order and at its index, and nothing else is', async () => {
+  const { failures, counts, faults } = await runStorageModel(150, seed)
+  expect(failures).toEqual([])
+  // A run in which nothing happens proves nothing.
+  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(10)
+  expect(faults).toBeGreaterThan(300)
+})
+
+test('the same seed gives the same run', async () => {
+  const [one, two] = [await runStorageWorld(seed), await runStorageWorld(seed)]
+  expect(two.traceHash).toBe(one.traceHash)
+})
+
+test('nothing of the storage takes time or chance from anywhere but its ports', async () => {
+  const { world } = await runStorageWorld(seed)
+  expect(world.tripwireUses).toEqual([])
+})
+
+const crashes: readonly FaultKind[] = ['kill', 'killAfter', 'partial', 'power', 'powerAfter']
+const refusals: readonly FaultKind[] = ['eio', 'enospc', 'emfile', 'eacces', 'bitRot']
+
+test.each([
+  ['a crash', crashes, 4],
+  ['a refusal', refusals, 5],
+])('%s at every single file operation of a scenario harms nothing', async (_, kinds, scenario) => {
+  const whole = await runStorageWorld(scenario, { faults: { recordSites: true }, calls: 12 })
+  expect(whole.violations).toEqual([])
+  const failures: string[] = []
+  let happened = 0
+  for (const plan of singleFaultPlans(whole.world.faults.sites, kinds, scenario)) {
+    const run = await runStorageWorld(scenario, { faults: { plan }, calls: 12 })
+    happened += run.world.faults.injected.length
+    if (run.violations.length > 0) failures.push(`${JSON.stringify(plan)}: ${run.violations.join('; ')}`)
+  }
+  expect(failures).toEqual([])
+  expect(happened).toBeGreaterThan(50)
+})
