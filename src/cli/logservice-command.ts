@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { OptionsError, tryParseByteSize } from '../core/index.ts'
 import { type LogServer, type LogServerOptions, logService } from '../entry/logservice.ts'
-import { type Host, jsonLinesLogger, nodeClock } from '../platform/index.ts'
+import { type SalvageReport, salvage } from '../logservice/index.ts'
+import { type Host, jsonLinesLogger, nodeClock, nodeDirectoryLock, nodeEnvironment } from '../platform/index.ts'
 
 /** Access key and secret, so that they need not stand in the list of processes. */
 export const authVariable = 'MILLRACE_LOGSERVICE_AUTH'
@@ -87,11 +88,11 @@ const readyLine = (server: LogServer, { json, data }: LogServiceFlags, { host }:
 
 /** `millrace logservice`: serves until it is told to stop. */
 export const addLogServiceCommand = (program: Command, ports: CliPorts): void => {
-  program
+  const command = program
     .command('logservice')
     .description('an SLS-compatible log service on this machine, kept in one directory')
     .addOption(new Option('--port <n>', '0 takes any that is free').default(0).argParser(integer(0, 65_535)))
-    .requiredOption('--data <dir>', 'where everything is kept; made when missing')
+    .option('--data <dir>', 'where everything is kept; made when missing; must be given')
     .option('--auth <AK:SK|off>', `access key and secret; also by the variable ${authVariable}; default off`)
     .option('--host <address>', 'default: both loopback addresses')
     .option('--allow-remote', 'needed for an address that others can reach; so is --auth')
@@ -100,11 +101,35 @@ export const addLogServiceCommand = (program: Command, ports: CliPorts): void =>
     .option('--retention <seconds>', 'in place of the ttl of every logstore', integer(1, 2 ** 31))
     .option('--segment-size <size>', 'a segment file this long is ended; default 64MiB', byteSize)
     .option('--json', 'print the line that says it is ready as JSON')
-    .action(async (flags: LogServiceFlags) => {
+    // Not required by commander's own means: it would ask `salvage` for it too.
+    .enablePositionalOptions()
+    .action(async (given: Omit<LogServiceFlags, 'data'> & { readonly data?: string }) => {
+      if (given.data === undefined) return command.error("error: required option '--data <dir>' not specified")
+      const flags = { ...given, data: given.data }
       const stopped = signalled(ports.host)
       const server = await logService(optionsOf(flags, ports))
       ports.host.out(readyLine(server, flags, ports))
       await stopped
       await server.close()
     })
+  command
+    .command('salvage')
+    .description('copies what is good in a damaged directory into a new one')
+    .requiredOption('--data <dir>', 'the damaged directory; nothing in it is changed')
+    .requiredOption('--to <dir>', 'the new directory; made when missing, and must be empty')
+    .option('--json', 'print the report as JSON')
+    .action(async ({ data, to, json }: { readonly data: string; readonly to: string; readonly json?: boolean }) => {
+      const { clock, random, fs, digest, log } = nodeEnvironment()
+      const report = await salvage({ from: data, to, fs, clock, random, digest, log, lock: nodeDirectoryLock })
+      ports.host.out(json === true ? JSON.stringify(report) : salvageText(report))
+    })
 }
+
+const salvageText = ({ groups, facts, holes, lost, factsLost, snapshotLost }: SalvageReport): string =>
+  [
+    `copied ${groups} groups and ${facts} changes of definitions`,
+    ...lost.map(({ file, from, to }) => `lost: ${file}, bytes ${from} to ${to}`),
+    ...holes.map(({ stream, from, to }) => `missing: groups ${from} to ${to - 1} of stream ${stream}`),
+    ...(factsLost > 0 ? [`lost: ${factsLost} changes of definitions`] : []),
+    ...(snapshotLost ? ['lost: the last snapshot of the definitions'] : []),
+  ].join('\n')

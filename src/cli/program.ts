@@ -12,14 +12,13 @@ const usageExitCode = 2
 export const runCommand = async (words: readonly string[], ports: CliPorts): Promise<number> => {
   const program = new Command('millrace')
     .description('log pipelines, and the log service to try them with')
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => ports.host.out(text.trimEnd()),
       writeErr: (text) => ports.host.err(text.trimEnd()),
     })
   addLogServiceCommand(program, ports)
-  // Options of the parent are not inherited by commands that exist already.
-  for (const command of program.commands) command.copyInheritedSettings(program)
   try {
     await program.parseAsync([...words], { from: 'user' })
     return 0

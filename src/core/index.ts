@@ -18,6 +18,7 @@ export {
   tryParseByteSize,
   tryParseDuration,
 } from './duration.ts'
+export { errorTable, type Remedy } from './error-table.ts'
 export {
   asError,
   CheckpointError,
@@ -26,7 +27,6 @@ export {
   type ErrorDetails,
   type ErrorPlace,
   errnoOf,
-  errorTable,
   FencedError,
   InvariantError,
   invariant,
@@ -38,7 +38,6 @@ export {
   MillraceError,
   OptionsError,
   RecordError,
-  type Remedy,
   RestoreError,
   SinkError,
   SourceError,

@@ -1,5 +1,10 @@
-import { SlsClient, type SlsClientOptions } from '../connectors/sls/index.ts'
-import { checkOptions, integerField, type OptionFieldsOf, optional, textField } from '../core/index.ts'
+import {
+  SlsClient,
+  type SlsClientOptions,
+  type SlsRecord,
+  type SlsSourceOptions,
+  slsSourceOf,
+} from '../connectors/sls/index.ts'
 import {
   nodeClock,
   nodeCompression,
@@ -8,22 +13,30 @@ import {
   type UndiciTransportOptions,
   undiciTransport,
 } from '../platform/index.ts'
+import { ByteBudget, type Source } from '../source/index.ts'
+import { checkNetwork, networkOf, type SlsNetworkOptions } from './sls-network.ts'
 
-/** Alibaba Cloud SLS: its client. */
+/** Alibaba Cloud SLS: its client, its logstores as a source and as a sink, dispatch by topic, and a producer. */
 export {
+  buckets,
   type CallOptions,
   type CheckpointUpdate,
   type ConsumerCheckpoint,
   type ConsumerGroupCalls,
   type ConsumerGroupInfo,
   type CursorPlace,
+  hashKey,
   type JsonLog,
   type JsonLogGroup,
   type JsonObject,
+  Log,
+  LogGroup,
   type LogstoreCalls,
   type LogstoreInfo,
   type LogstoreInit,
   type LogstorePage,
+  md5Of,
+  type OutgoingLog,
   type ProjectCalls,
   type ProjectInfo,
   type ProjectPage,
@@ -31,6 +44,7 @@ export {
   type PullResult,
   type PutOptions,
   type PutResult,
+  type RoutableGroup,
   type ShardCalls,
   type ShardInfo,
   SlsClient,
@@ -38,25 +52,52 @@ export {
   type SlsClientPorts,
   type SlsCredentials,
   type SlsCredentialsProvider,
+  type SlsDeadLetterOptions,
+  type SlsDispatch,
+  type SlsDispatchBatchOptions,
+  type SlsDispatchCounts,
+  type SlsDispatchOptions,
+  type SlsDispatchRouting,
+  type SlsDispatchTarget,
+  type SlsEnd,
   SlsError,
   type SlsErrorClass,
   type SlsErrorCode,
   type SlsErrorDetails,
+  type SlsLogstore,
+  type SlsPackageOptions,
+  type SlsPosition,
+  type SlsProducer,
+  type SlsProducerOptions,
+  type SlsProducerSendOptions,
+  type SlsReadOptions,
+  type SlsReceipt,
+  type SlsRecord,
   type SlsRetryOptions,
+  type SlsRoute,
+  type SlsSendConnection,
+  type SlsSendCounts,
+  type SlsSendOptions,
+  type SlsSendRetryOptions,
+  type SlsSink,
+  type SlsSinkOptions,
+  type SlsSourceOptions,
+  type SlsStart,
+  type SlsWriteOptions,
+  type TargetNames,
 } from '../connectors/sls/index.ts'
 
-/** How this machine reaches the service. Certificates are always verified. */
-export interface SlsNetworkOptions {
-  /** Connections to one host at a time. 1 to 10000, default 64. */
-  readonly connections?: number | undefined
-  /** A file with certificates in PEM to trust instead of the well-known ones. */
-  readonly caFile?: string | undefined
-}
-
-const networkFields: OptionFieldsOf<SlsNetworkOptions> = {
-  connections: optional(integerField(1, 10_000)),
-  caFile: optional(textField('the path of a file')),
-}
+export { fromEnv, type SlsEnvironment, type SlsEnvironmentConnection } from './sls-from-env.ts'
+export type { SlsNetworkOptions } from './sls-network.ts'
+export {
+  createProducer,
+  type SlsProducerPlace,
+  type SlsSendingLimits,
+  type SlsSendingPlace,
+  sendingResources,
+  slsDispatch,
+  slsSink,
+} from './sls-sending.ts'
 
 /** A client with connections of its own. */
 export interface OpenSlsClient {
@@ -70,7 +111,7 @@ export interface OpenSlsClient {
  * @throws OptionsError `OPTIONS_INVALID` naming every problem at once.
  */
 export const slsClient = (options: SlsClientOptions, network: SlsNetworkOptions = {}): OpenSlsClient => {
-  checkOptions<SlsNetworkOptions>('SLS network', networkFields, network)
+  checkNetwork(network)
   const settings: UndiciTransportOptions = { connections: network.connections, caFile: network.caFile }
   const transport = undiciTransport(settings)
   const client = new SlsClient(options, {
@@ -81,4 +122,25 @@ export const slsClient = (options: SlsClientOptions, network: SlsNetworkOptions 
     compression: nodeCompression,
   })
   return { client, close: () => transport.close() }
+}
+
+/** What the sources of a process have pulled and not given out yet, in bytes at most. */
+const readAheadBytes = 64 * 1024 * 1024
+const readAhead = new ByteBudget(readAheadBytes)
+
+/**
+ * The logs of one or several logstores, each exactly once, as long as the service keeps them: new shards are found as
+ * logstores split and merge, and every shard is read on from where a checkpoint has it.
+ *
+ * All sources of a process share their connections, unless `network` asks for some of its own, and 64 MiB of memory for
+ * what is read ahead.
+ *
+ * @throws OptionsError `OPTIONS_INVALID` naming every problem at once.
+ */
+export const slsSource = <const Records extends 'logs' | 'groups' = 'logs'>(
+  options: SlsSourceOptions<Records>,
+  network?: SlsNetworkOptions,
+): Source<SlsRecord<Records>, 'exactly-once'> => {
+  const transport = networkOf(network)
+  return slsSourceOf(options, () => ({ transport: transport(), budget: readAhead }))
 }

@@ -30,8 +30,13 @@ export type HeartbeatAnswer =
   /** The group has as many consumers as it may. */
   | { readonly kind: 'full' }
 
-const byCount = (a: readonly [string, number], b: readonly [string, number]): number =>
-  a[1] - b[1] || (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)
+interface Load {
+  readonly name: string
+  /** Shards it reads. */
+  readonly owned: Assignment[]
+  /** Shards that others still read, and that it gets next. */
+  readonly reserved: Assignment[]
+}
 
 /**
  * Who of a consumer group reads which shard (SLS protocol paper, §7.3–7.4). Pure: time and shards come with each call.
@@ -132,51 +137,58 @@ export class ConsumerMembers {
   }
 
   #assignFree(readable: readonly number[]): void {
-    const counts = this.#counts(readable)
+    const loads = this.#loads(readable)
     for (const id of readable) {
       if (this.#assignments.has(id)) continue
-      const least = [...counts].sort(byCount)[0]
+      const { least } = extremes(loads)
       if (least === undefined) return
-      this.#assignments.set(id, { owner: least[0], next: undefined })
-      counts.set(least[0], least[1] + 1)
+      const assignment: Assignment = { owner: least.name, next: undefined }
+      this.#assignments.set(id, assignment)
+      least.owned.push(assignment)
     }
   }
 
   #balance(readable: readonly number[]): void {
-    const counts = this.#counts(readable)
+    const loads = this.#loads(readable)
     for (;;) {
-      const order = [...counts].sort(byCount)
-      const [least, most] = [order[0], order.at(-1)]
-      if (least === undefined || most === undefined || most[1] - least[1] <= 1) return
-      const assignment = this.#giveable(most[0], readable)
+      const { least, most } = extremes(loads)
+      if (least === undefined || most === undefined || sizeOf(most) - sizeOf(least) <= 1) return
+      // Reserved ones first: they disturb nobody.
+      const assignment = most.reserved.pop() ?? most.owned.pop()
       if (assignment === undefined) return
       // Back to the owner, when the owner is the one that has too few.
-      assignment.next = least[0] === assignment.owner ? undefined : least[0]
-      counts.set(most[0], most[1] - 1)
-      counts.set(least[0], least[1] + 1)
+      assignment.next = least.name === assignment.owner ? undefined : least.name
+      if (assignment.next === undefined) least.owned.push(assignment)
+      else least.reserved.push(assignment)
     }
   }
 
-  /** A shard that counts for the consumer and may count for another: reserved ones first, they disturb nobody. */
-  #giveable(consumer: string, readable: readonly number[]): Assignment | undefined {
-    const assignments = [...readable].reverse().flatMap((id) => this.#assignments.get(id) ?? [])
-    return (
-      assignments.find(({ next }) => next === consumer) ??
-      assignments.find(({ owner, next }) => owner === consumer && next === undefined)
-    )
-  }
-
-  /** A shard in transfer counts for the one it goes to. */
-  #counts(readable: readonly number[]): Map<string, number> {
-    const counts = new Map([...this.#consumers.keys()].map((name) => [name, 0]))
+  /** What counts for each consumer, in the order of the shards. A shard in transfer counts for the one it goes to. */
+  #loads(readable: readonly number[]): Map<string, Load> {
+    const names = [...this.#consumers.keys()].sort()
+    const loads = new Map<string, Load>(names.map((name) => [name, { name, owned: [], reserved: [] }]))
     for (const id of readable) {
       const assignment = this.#assignments.get(id)
       if (assignment === undefined) continue
-      const holder = assignment.next ?? assignment.owner
-      counts.set(holder, (counts.get(holder) ?? 0) + 1)
+      const { owner, next } = assignment
+      if (next === undefined) loads.get(owner)?.owned.push(assignment)
+      else loads.get(next)?.reserved.push(assignment)
     }
-    return counts
+    return loads
   }
+}
+
+const sizeOf = ({ owned, reserved }: Load): number => owned.length + reserved.length
+
+/** Of equals the first by name has the least, and the last the most. */
+const extremes = (loads: ReadonlyMap<string, Load>): { readonly least?: Load; readonly most?: Load } => {
+  let least: Load | undefined
+  let most: Load | undefined
+  for (const load of loads.values()) {
+    if (least === undefined || sizeOf(load) < sizeOf(least)) least = load
+    if (most === undefined || sizeOf(load) >= sizeOf(most)) most = load
+  }
+  return least === undefined || most === undefined ? {} : { least, most }
 }
 
 /** Ascending. */

@@ -127,12 +127,15 @@ const isOver = (core: ServiceCore, logstore: Logstore, group: ConsumerGroup, sha
 const overlap = (a: Shard, b: Shard): boolean => a.range.begin < b.range.end && b.range.begin < a.range.end
 
 const groupShards = (core: ServiceCore, logstore: Logstore, group: ConsumerGroup): GroupShard[] => {
-  const shards = [...logstore.shards.values()]
-  const closed = group.order ? shards.filter(({ status }) => status === 'readonly') : []
-  return shards.map((shard) => ({
+  const shards = [...logstore.shards.values()].map((shard) => ({ shard, over: isOver(core, logstore, group, shard) }))
+  // What is over holds nobody up.
+  const unfinished = group.order ? shards.filter(({ shard, over }) => shard.status === 'readonly' && !over) : []
+  return shards.map(({ shard, over }) => ({
     id: shard.id,
-    over: isOver(core, logstore, group, shard),
-    ancestors: closed.filter((one) => one.id < shard.id && overlap(one, shard)).map(({ id }) => id),
+    over,
+    ancestors: unfinished
+      .filter((one) => one.shard.id < shard.id && overlap(one.shard, shard))
+      .map((one) => one.shard.id),
   }))
 }
 
@@ -184,7 +187,8 @@ export const updateCheckpoint = async (
   if (!logstore.shards.has(shard)) throw shardNotExist(shard)
   if (decodeCursor(checkpoint) === undefined) throw parameterInvalid('the checkpoint is not a cursor')
   const forced = call.query.get('forceSuccess')?.toLowerCase() === 'true'
-  if (!forced) refuseStranger(core, group, consumer, shard)
+  if (forced) tellForced(core, group, consumer, shard)
+  else refuseStranger(core, group, consumer, shard)
   await core.record({
     kind: 'checkpoint-committed',
     ...placeOf(call, logstoreName, groupName),
@@ -201,6 +205,16 @@ export const updateCheckpoint = async (
   )
     throw groupNotExist(groupName)
   return emptyAnswer()
+}
+
+/** A forced checkpoint is taken from anybody. One that goes over the head of the owner is worth a line. */
+const tellForced = (core: ServiceCore, group: ConsumerGroup, consumer: string, shard: number): void => {
+  const owner = core.members(group).ownerOf(shard, core.ports.clock.monoMs(), rulesOf(group))
+  if (owner === undefined || owner === consumer) return
+  core.ports.log.info(
+    { group: group.name, shard, owner, consumer },
+    'a checkpoint was forced by one that is not the owner',
+  )
 }
 
 const refuseStranger = (core: ServiceCore, group: ConsumerGroup, consumer: string, shard: number): void => {

@@ -8,4 +8,4 @@ export {
   type ServiceLimits,
   type ShardQuota,
 } from './service-options.ts'
-export { openStorage, type StorageOptions } from './storage/index.ts'
+export { openStorage, type SalvageReport, type StorageOptions, salvage } from './storage/index.ts'

@@ -1,4 +1,4 @@
-import { type HttpHandler, type HttpResponse, StorageError, silentLogger } from '../core/index.ts'
+import { asError, type HttpHandler, type HttpResponse, type Logger, StorageError, silentLogger } from '../core/index.ts'
 import { applyFact } from './apply-fact.ts'
 import { decodeJson, encodeJson, type Fact } from './facts.ts'
 import { type FaultRule, FaultRules } from './fault-rules.ts'
@@ -32,14 +32,22 @@ export interface LogService {
   close(): Promise<void>
 }
 
-const recoverState = ({ snapshot, facts }: Pick<Recovered, 'snapshot' | 'facts'>): ServiceState => {
+const recoverState = ({ storage, snapshot, facts }: Recovered, log: Logger): ServiceState => {
   const image = snapshot === undefined ? undefined : (decodeJson(snapshot) as StateImage)
   if (image !== undefined && image.version !== snapshotVersion)
     throw new StorageError('LOG_STORE_NEWER', {
       message: `the definitions have version ${String(image.version)}, which this version cannot read`,
     })
   const state = image === undefined ? emptyState() : restoreState(image)
-  for (const fact of facts) applyFact(state, decodeJson(fact) as Fact)
+  for (const fact of facts) {
+    try {
+      applyFact(state, decodeJson(fact) as Fact)
+    } catch (error) {
+      // Only a salvage leaves facts out; what is left of the others is still worth having.
+      log.error({ err: asError(error) }, 'a change of a definition that is lost cannot be followed')
+    }
+  }
+  for (const stream of storage.streams()) state.nextStream = Math.max(state.nextStream, stream + 1)
   return state
 }
 
@@ -66,7 +74,7 @@ export const openLogService = async (options: LogServiceOptions, ports: LogServi
   const faults = new FaultRules()
   let core: ServiceCore
   try {
-    state = recoverState(recovered)
+    state = recoverState(recovered, log)
     core = new ServiceCore(state, storage, settings, { clock, compression, log })
     await core.dropDoomed()
     await createMissing(core, options.projects ?? [])

@@ -37,7 +37,7 @@ export class PullHandler {
     if (count < 1) throw parameterInvalid('the parameter count must be from 1 to 1000')
     this.#quotas.takeRead(shard)
     const stored = before <= from ? [] : await this.#read(shard, from, count, before)
-    const next = from + stored.length
+    const next = nextIndex(stored, from, before)
     const codec = acceptedCompression(call.request.headers['accept-encoding'])
     const pulled = await this.#body(stored, query, codec)
     this.#quotas.countRead(shard, pulled.rawBytes)
@@ -63,9 +63,8 @@ export class PullHandler {
       ports.log.error({ err: asError(error), shard: shard.id }, 'the storage could not be read')
       throw new Refusal(500, 'InternalServerError', `the groups of shard ${shard.id} cannot be read`)
     }
-    const first = stored[0]
-    // Trimmed while it was read, or lost with a damaged file: never skipped silently.
-    if (first !== undefined && first.index !== from)
+    // Trimmed while it was read. What was lost and salvaged is passed over: the report of the salvage has told it.
+    if (storage.begin(streamOf(shard)) > from)
       throw new Refusal(400, 'InvalidCursor', `the cursor is outside of what shard ${shard.id} holds`)
     return stored
   }
@@ -112,6 +111,10 @@ export class PullHandler {
     return { status: 200, headers, body: pulled.body }
   }
 }
+
+/** Behind the last group that was read; a place without groups before the limit has none to offer, and is passed. */
+const nextIndex = (stored: readonly StoredGroup[], from: number, before: number): number =>
+  Math.max(from, (stored.at(-1)?.index ?? before - 1) + 1)
 
 const queryOf = (call: Call): Query | undefined => {
   const text = call.query.get('query')

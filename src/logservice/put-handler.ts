@@ -69,16 +69,21 @@ export class PutHandler {
     }
   }
 
+  /** Undefined when every shard that could take it is about to be split, merged or deleted. */
   #choose(logstore: Logstore, route: PutRoute): Shard | undefined {
-    const open = [...logstore.shards.values()].filter(({ status }) => status === 'readwrite')
-    if (open.length === 0)
-      throw new Refusal(400, 'LogStoreWithoutShard', `logstore ${logstore.name} has no shard that takes writes`)
-    if (route.kind === 'key') {
-      const shard = open.find(({ range }) => rangeHas(range, route.key))
-      if (shard === undefined) throw parameterInvalid(`no shard that takes writes has the key ${route.key}`)
-      return this.#core.isClosing(shard) ? undefined : shard
+    const fitting: Shard[] = []
+    let writable = false
+    for (const shard of logstore.shards.values()) {
+      if (shard.status !== 'readwrite') continue
+      writable = true
+      if (route.kind === 'balanced' || rangeHas(shard.range, route.key)) fitting.push(shard)
     }
-    const free = open.filter((shard) => !this.#core.isClosing(shard))
+    if (!writable)
+      throw new Refusal(400, 'LogStoreWithoutShard', `logstore ${logstore.name} has no shard that takes writes`)
+    if (fitting.length === 0)
+      throw parameterInvalid(`no shard that takes writes has the key ${route.kind === 'key' ? route.key : ''}`)
+    const free = fitting.filter((shard) => !this.#core.isClosing(shard))
+    if (route.kind === 'key') return free[0]
     const turn = this.#turns.get(logstore) ?? 0
     this.#turns.set(logstore, turn + 1)
     return free[turn % Math.max(1, free.length)]

@@ -80,6 +80,7 @@ export class ServiceDoor {
   async #answer(request: HttpRequest, requestId: string, peerAddress: string): Promise<HttpResponse> {
     if (this.#closed) throw new Refusal(503, 'ServerBusy', 'the service is being stopped')
     const call = parseCall(request, requestId, peerAddress, this.#settings.endpoints)
+    if (request.headers['origin'] !== undefined && !isTracking(call)) throw pageRefusal()
     if (this.#settings.faultRoute && isFaultCall(call)) {
       this.#verify(request)
       this.#refuseLongControl(call)
@@ -140,6 +141,11 @@ export class ServiceDoor {
     }
   }
 }
+
+const isTracking = (call: Call): boolean => call.segments.length === 3 && call.segments[2] === 'track'
+
+/** Any page that is open in a browser on this machine can send to a loopback port; no SDK sends an origin. */
+const pageRefusal = (): Refusal => new Refusal(403, 'ProjectForbidden', 'pages in a browser may use web tracking only')
 
 const faultRefusal = ({ status = 503, errorCode = 'ServerBusy' }: FaultRule): Refusal =>
   new Refusal(status, errorCode, 'this fault was asked for')

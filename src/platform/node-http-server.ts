@@ -45,6 +45,9 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
+/** How long a refused body is read on. */
+const lingerMs = 3_000
+
 const emptyAnswer = (status: number) => (): HttpResponse => ({ status, headers: {}, body: new Uint8Array(0) })
 
 const headersOf = (message: IncomingMessage): Record<string, string> => {
@@ -146,7 +149,8 @@ class NodeHttpServer implements HttpServer {
     message.on('error', () => {})
     response.on('error', () => {})
     const announced = announcedBytes(message.headers['content-length'])
-    if (announced !== undefined && announced > this.#bodyBytesMax) return this.#refuse(response, this.#onTooLarge)
+    if (announced !== undefined && announced > this.#bodyBytesMax)
+      return this.#refuse(message, response, this.#onTooLarge)
     const slab = new BodySlab(this.#bodyBytesMax, announced)
     let receivedBytes = 0
     let refused = false
@@ -160,7 +164,7 @@ class NodeHttpServer implements HttpServer {
       const busy = this.#bodiesBytes > this.#bodiesBytesMax
       if (!busy && slab.append(piece)) return
       refused = true
-      this.#refuse(response, busy ? this.#onFailure : this.#onTooLarge)
+      this.#refuse(message, response, busy ? this.#onFailure : this.#onTooLarge)
     })
     message.on('end', () => {
       if (!refused && slab.complete) this.#answer(message, response, slab.bytes)
@@ -188,10 +192,28 @@ class NodeHttpServer implements HttpServer {
     }
   }
 
-  /** Answers at once, and closes: what is left of the body is not read. */
-  #refuse(response: ServerResponse, answer: () => HttpResponse): void {
-    response.setHeader('connection', 'close')
-    this.#write(response, answer())
+  /**
+   * Answers at once. What is left of the body is thrown away for a while, up to as much as a body may have: a connection
+   * closed under a client that still sends would take the answer with it.
+   */
+  #refuse(message: IncomingMessage, response: ServerResponse, answer: () => HttpResponse): void {
+    const { status, headers, body } = answer()
+    if (response.destroyed || response.headersSent) return
+    response.writeHead(status, { ...headers, 'content-length': body.length, connection: 'close' })
+    if (body.length > 0) response.write(body)
+    else response.flushHeaders()
+    const timer = setTimeout(() => close(), lingerMs)
+    const close = (): void => {
+      clearTimeout(timer)
+      response.end()
+    }
+    let discardedBytes = 0
+    message.on('data', (piece: Uint8Array) => {
+      discardedBytes += piece.length
+      if (discardedBytes > this.#bodyBytesMax) close()
+    })
+    message.once('end', close)
+    message.once('close', close)
   }
 }
 

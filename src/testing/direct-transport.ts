@@ -60,17 +60,20 @@ export const directTransport = (handler: HttpHandler, options: DirectTransportOp
       if (signal?.aborted) throw failure('aborted', origin, 'the caller gave up')
       if (closed) throw failure('not-sent', origin, 'the transport is closed')
       return new Promise((resolve, reject) => {
-        const onAbort = (): void => reject(failure('aborted', origin, 'the caller gave up'))
+        const onAbort = (): void => settle(() => reject(failure('aborted', origin, 'the caller gave up')))
         const cancel = clock.timer(deadlineMs, () =>
-          reject(failure('deadline', origin, `no whole answer within ${deadlineMs} ms`)),
+          settle(() => reject(failure('deadline', origin, `no whole answer within ${deadlineMs} ms`))),
         )
+        const settle = (how: () => void): void => {
+          cancel()
+          signal?.removeEventListener('abort', onAbort)
+          how()
+        }
         signal?.addEventListener('abort', onAbort, { once: true })
-        exchange(origin, request, responseBytesMax)
-          .then(resolve, reject)
-          .finally(() => {
-            cancel()
-            signal?.removeEventListener('abort', onAbort)
-          })
+        exchange(origin, request, responseBytesMax).then(
+          (response) => settle(() => resolve(response)),
+          (error: unknown) => settle(() => reject(error)),
+        )
       })
     },
     async close() {

@@ -1,4 +1,10 @@
 /** For tests of connectors and jobs: contracts, virtual time, an environment in memory, and the deterministic simulator. */
+export {
+  type AtLeastOnceSinkSystem,
+  type AtLeastOnceSinkUnderTest,
+  atLeastOnceSinkConformance,
+  type SinkDisturbance,
+} from './at-least-once-sink-conformance.ts'
 export { clockContract } from './clock-contract.ts'
 export { compressionContract } from './compression-contract.ts'
 export { type ContractCheck, checksWith } from './contract.ts'

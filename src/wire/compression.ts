@@ -13,10 +13,13 @@ export const compressionName = (header: string | undefined): BlockCodecName | un
   })
 }
 
-/** What a pull asks for with `accept-encoding`: zstd before lz4, else identity (SLS protocol paper, section 5.4). */
+/**
+ * What a pull asks for with `accept-encoding`: zstd before lz4, else identity (SLS protocol paper, section 5.4). `deflate`
+ * only where it stands alone: HTTP libraries send `gzip, deflate` of themselves, and undo neither in this header's sense.
+ */
 export const acceptedCompression = (header: string | undefined): BlockCodecName | undefined => {
-  const asked = (header ?? '').toLowerCase()
-  return (['zstd', 'lz4'] as const).find((name) => asked.includes(name))
+  const asked = (header ?? '').trim().toLowerCase()
+  return asked === 'deflate' ? 'deflate' : (['zstd', 'lz4'] as const).find((name) => asked.includes(name))
 }
 
 /**

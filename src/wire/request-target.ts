@@ -39,8 +39,17 @@ export const parseQuery = (query: string): readonly QueryPair[] | undefined => {
   return pairs
 }
 
-/** Text percent-encoded per RFC 3986: everything but letters, digits, `-`, `_`, `.` and `~`. */
+/** Halves of a surrogate pair that stand alone: no text, and nothing that UTF-8 could say. */
+const loneSurrogates = /\p{Surrogate}/gu
+
+/**
+ * Text percent-encoded per RFC 3986: everything but letters, digits, `-`, `_`, `.` and `~`. What is no text becomes U+FFFD,
+ * as everywhere when text is encoded.
+ */
 export const percentEncode = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+  encodeURIComponent(text.replace(loneSurrogates, '\ufffd')).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 
 const decodePart = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '))

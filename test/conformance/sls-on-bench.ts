@@ -2,7 +2,8 @@ import { type Log, SlsClient, type SlsSourceOptions, slsSourceOf } from '../../s
 import { type Environment, silentLogger, type Transport } from '../../src/core/index.ts'
 import { type LogService, openLogService, openStorage } from '../../src/logservice/index.ts'
 import { ByteBudget, type Source } from '../../src/source/index.ts'
-import { directTransport, type JobBench, type SourceSystem, simDirectoryLock } from '../../src/testing/index.ts'
+import { directTransport, type JobBench, type SourceSystem } from '../../src/testing/index.ts'
+import { simDirectoryLock } from '../../src/testing/simulation/sim-directory-lock.ts'
 
 const connection = {
   endpoint: 'http://localhost',
@@ -21,13 +22,11 @@ const quick = {
 /** A log service as a process of its own machine, and what is done to it from outside. */
 export class SlsOnBench {
   readonly client: Promise<SlsClient>
-  readonly #bench: JobBench
   #handle: LogService['handle'] | undefined
   /** What was asked for from outside, in order; sources see the service only when it is done. */
   #done: Promise<unknown>
 
   constructor(bench: JobBench) {
-    this.#bench = bench
     const machine = bench.world.host('sls')
     this.client = new Promise((resolve) => {
       machine.spawn('sls', async (environment, process) => {
@@ -85,9 +84,16 @@ export class SlsOnBench {
   #gated(environment: Environment): Transport {
     const transport = this.#transport(environment)
     return {
-      send: async (...request) => {
-        await this.#done
-        return await transport.send(...request)
+      send: async (origin, request, options) => {
+        const { signal } = options
+        let given = (): void => {}
+        const aborted = new Promise<void>((resolve) => {
+          given = resolve
+        })
+        signal?.addEventListener('abort', given, { once: true })
+        await Promise.race([this.#done, aborted])
+        signal?.removeEventListener('abort', given)
+        return await transport.send(origin, request, options)
       },
       close: () => transport.close(),
     }

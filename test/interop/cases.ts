@@ -47,7 +47,10 @@ export const cases = {
   'create-logstore': { point: 2, sentence: 'A logstore is created, and get shows its ttl and shard count' },
   'create-logstore-twice': { point: 2, sentence: 'Creating it again gets LogStoreAlreadyExist' },
   'update-logstore': { point: 2, sentence: 'An update of the ttl shows in get' },
-  'list-logstores': { point: 2, sentence: 'The list of logstores has it, and a name as filter finds it alone' },
+  'list-logstores': {
+    point: 2,
+    sentence: 'The list of logstores has it, and a name as filter, where the call takes one, finds it alone',
+  },
   'delete-logstore': { point: 2, sentence: 'A deleted logstore gets LogStoreNotExist afterwards' },
   'index-crud': { point: 2, sentence: 'An index is created, read, updated and deleted' },
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { root } from '../tidy/source-tree.ts'
+import { caseIds } from './cases.ts'
 import { drivers } from './drivers.ts'
 import { matrixMarkdown } from './matrix.ts'
 
@@ -25,4 +26,9 @@ describe('the drivers', () => {
       expect(without).toEqual([])
     },
   )
+
+  test('leave no case blank all together', () => {
+    const nobodys = caseIds.filter((id) => drivers.every(({ blanks }) => blanks[id] !== undefined))
+    expect(nobodys).toEqual([])
+  })
 })

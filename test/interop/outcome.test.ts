@@ -65,4 +65,10 @@ describe('parseReport', () => {
   ])('reads %s', (line, report) => {
     expect(parseReport(line)).toEqual(report)
   })
+
+  test('keeps both ends of a long detail', () => {
+    const report = parseReport(JSON.stringify({ case: 'split', ok: false, detail: `begin${'x'.repeat(9_000)}end` }))
+    expect(report?.detail).toMatch(/^beginx+ … x+end$/)
+    expect(report?.detail?.length).toBeLessThan(2_100)
+  })
 })

@@ -17,6 +17,12 @@ export interface Outcome {
   readonly failed: number
 }
 
+const detailCharsMax = 2_000
+
+/** The beginning and the end of a long text: the end often has the cause. */
+const shorten = (text: string): string =>
+  text.length <= detailCharsMax ? text : `${text.slice(0, detailCharsMax / 2)} … ${text.slice(-detailCharsMax / 2)}`
+
 /** A driver's line, or undefined when the line is none. */
 export const parseReport = (line: string): Report | undefined => {
   let value: unknown
@@ -27,7 +33,7 @@ export const parseReport = (line: string): Report | undefined => {
   }
   if (typeof value !== 'object' || value === null || !('case' in value) || !('ok' in value)) return undefined
   if (typeof value.case !== 'string' || typeof value.ok !== 'boolean') return undefined
-  const detail = 'detail' in value && typeof value.detail === 'string' ? value.detail : undefined
+  const detail = 'detail' in value && typeof value.detail === 'string' ? shorten(value.detail) : undefined
   return detail === undefined ? { case: value.case, ok: value.ok } : { case: value.case, ok: value.ok, detail }
 }
 

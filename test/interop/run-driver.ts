@@ -73,7 +73,11 @@ export const runDriver = async (driver: Driver, place: Place, options: RunOption
   } catch (error) {
     troubles.push(error instanceof Error ? error.message : String(error))
   }
-  const said = (await service?.stop()) ?? ''
-  if (said !== '' && (troubles.length > 0 || reports.some(({ ok }) => !ok))) troubles.push(`the log service: ${said}`)
-  return judge(reports, driver.blanks, troubles)
+  const ended = await service?.stop()
+  const tail = ended?.tail ?? ''
+  if (ended !== undefined && ended.how !== 0) troubles.push(`the log service ended with ${ended.how}`)
+  if (tail.includes('"level":"error"')) troubles.push('the log service logged an error')
+  const outcome = judge(reports, driver.blanks, troubles)
+  if (outcome.failed === 0 || tail === '') return outcome
+  return { ...outcome, problems: [...outcome.problems, `the log service said last: ${tail}`] }
 }

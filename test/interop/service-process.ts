@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startChild } from './child.ts'
+import { type Ended, startChild } from './child.ts'
 
 export interface Keys {
   readonly id: string
@@ -12,8 +12,8 @@ export interface Keys {
 
 export interface Service {
   readonly port: number
-  /** Ends it; what it wrote to stderr last. */
-  stop(): Promise<string>
+  /** Asks it to end. It should do so with 0. */
+  stop(): Promise<Ended>
 }
 
 const startMsMax = 30_000
@@ -57,11 +57,11 @@ export const startService = async (root: string, { id, secret }: Keys): Promise<
       },
     },
   )
-  const stop = async (): Promise<string> => {
-    const { tail } = await child.stop()
+  const stop = async (): Promise<Ended> => {
+    const ended = await child.stop()
     await rm(data, { recursive: true, force: true })
     process.off('exit', removeNow)
-    return tail
+    return ended
   }
   let timer: NodeJS.Timeout | undefined
   const started = await Promise.race([
@@ -72,6 +72,6 @@ export const startService = async (root: string, { id, secret }: Keys): Promise<
     }),
   ])
   clearTimeout(timer)
-  if (typeof started === 'string') throw new Error(`${started}\n${await stop()}`)
+  if (typeof started === 'string') throw new Error(`${started}\n${(await stop()).tail}`)
   return { port: started, stop }
 }

@@ -426,6 +426,14 @@ describe('faults', () => {
     expect(((await service.json('GET', faults)) as { rules: unknown[] }).rules).toEqual([])
   })
 
+  test('cannot be made by a page in a browser, nor anything else but web tracking', async () => {
+    const service = await serviceWithLogstore()
+    const sent = { body: { effect: 'error' }, headers: { origin: 'http://elsewhere.test' } }
+    expect(await service.refused('POST', faults, sent)).toBe('403 ProjectForbidden')
+    expect(await service.refused('POST', '/logstores', sent)).toBe('403 ProjectForbidden')
+    expect(await service.refused('POST', '/logstores/ls/track', sent)).toBe('401 Unauthorized')
+  })
+
   test('can be left out altogether', async () => {
     const service = await openTestService({ faultRoute: false })
     expect(await service.refused('GET', faults)).toBe('405 InvalidMethod')

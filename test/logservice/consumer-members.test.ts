@@ -72,6 +72,16 @@ describe('the members of a consumer group', () => {
     expect(shardsFor(members.heartbeat('b', [], 2000, rules, plain(0)))).toEqual([0])
   })
 
+  test('share thirty thousand shards without counting them again for each', () => {
+    const members = new ConsumerMembers()
+    const shards = plain(...Array(30_000).keys())
+    const held = new Map<string, readonly number[]>()
+    for (let round = 0; round < 4; round++)
+      for (const name of ['a', 'b', 'c', 'd'])
+        held.set(name, shardsFor(members.heartbeat(name, held.get(name) ?? [], 0, rules, shards)))
+    expect([...held.values()].map(({ length }) => length)).toEqual([7500, 7500, 7500, 7500])
+  })
+
   const step = fc.record({
     consumer: fc.constantFrom('a', 'b', 'c', 'd'),
     waitMs: fc.constantFrom(0, 10, 400, 900, 2500),

@@ -94,6 +94,8 @@ export class MemoryStorage implements LogStorage {
     let bytes = 0
     for (let index = Math.max(from, begin); index < Math.min(end, limits.before); index++) {
       const group = groups.get(index)
+      // A hole, as a salvage leaves it: passed over in front, and the end of a run behind.
+      if (group === undefined && found.length === 0) continue
       if (group === undefined || found.length >= limits.count) break
       bytes += group.rawBytes
       if (found.length > 0 && bytes > limits.rawBytesMax) break

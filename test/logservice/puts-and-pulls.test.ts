@@ -277,6 +277,21 @@ describe('pulls', () => {
     expect(await messagesOf(pulled)).toEqual(['a'.repeat(40), 'b'])
   })
 
+  test('pass over groups that a salvage could not save, and reach the end', async () => {
+    const service = await serviceWithLogstore()
+    for (const message of ['a', 'b', 'c', 'd', 'e', 'f']) await service.put('/logstores/ls', oneLog(message))
+    for (const { groups } of service.disk.streams.values()) for (const lost of [1, 2, 5]) groups.delete(lost)
+    const end = await service.cursor('ls', 0, 'end')
+    const seen: unknown[] = []
+    let pulls = 0
+    for (let cursor = await service.cursor('ls', 0, 'begin'); cursor !== end && pulls < 9; pulls++) {
+      const pulled = await service.pull('ls', 0, cursor)
+      seen.push(...(await messagesOf(pulled)))
+      cursor = pulled.headers['x-log-cursor'] ?? end
+    }
+    expect([seen, pulls]).toEqual([['a', 'd', 'e'], 3])
+  })
+
   test('stop before the end cursor, and never say then that they are at the end', async () => {
     const service = await serviceWithLogstore()
     for (const message of ['a', 'b', 'c']) await service.put('/logstores/ls', oneLog(message))

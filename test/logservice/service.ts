@@ -3,7 +3,7 @@ import { type LogService, type LogServiceOptions, openLogService } from '../../s
 import { cryptoDigest } from '../../src/testing/crypto-digest.ts'
 import { SeededRandom, VirtualClock } from '../../src/testing/index.ts'
 import { syncCompression } from '../../src/testing/sync-compression.ts'
-import { encodeLogGroup, type LogGroupInit } from '../../src/wire/index.ts'
+import { encodeLogGroup, type LogGroupInit, type ServiceErrorCode, serviceErrors } from '../../src/wire/index.ts'
 import { MemoryDisk, openMemoryStorage } from './memory-storage.ts'
 
 export interface Sent {
@@ -56,6 +56,8 @@ export class TestService {
     const response = await this.send(method, target, sent)
     const { errorCode, errorMessage } = jsonOf(response) as { errorCode: string; errorMessage: string }
     if (errorMessage === '') throw new Error('an error has an empty message')
+    const { status } = serviceErrors[errorCode as ServiceErrorCode]
+    if (response.status !== status) throw new Error(`${errorCode} has the status ${response.status}, not ${status}`)
     return `${response.status} ${errorCode}`
   }
 

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { type HttpHandler, type HttpRequest, type HttpResponse, ListenError } from '../../src/core/index.ts'
-import { type HttpServer, type HttpServerOptions, serveHttp } from '../../src/platform/index.ts'
+import { type HttpServer, type HttpServerOptions, serveHttp, undiciTransport } from '../../src/platform/index.ts'
 
 const opened: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -97,11 +98,63 @@ test('a body over the limit is refused by its length, or while it comes in', asy
   const { port } = await serve({ limits: { bodyBytesMax: 10 }, onTooLarge })
   expect(await talk(port, post('content-length: 10\r\n', '0123456789'), /got 10/)).toMatch(/^HTTP\/1.1 200 /)
   for (const head of ['content-length: 11\r\n', 'content-length: 99999999999\r\n']) {
-    expect(await talk(port, post(head, '0'))).toMatch(/^HTTP\/1.1 400 [\s\S]*x-log-requestid: A\r\n/)
+    expect(await talk(port, post(head, '0'), /\r\n\r\n/)).toMatch(/^HTTP\/1.1 400 [\s\S]*x-log-requestid: A\r\n/)
   }
   const chunked = post('transfer-encoding: chunked\r\n', '8\r\n01234567\r\n8\r\n01234567\r\n')
-  expect(await talk(port, chunked)).toMatch(/^HTTP\/1.1 400 /)
+  expect(await talk(port, chunked, /\r\n\r\n/)).toMatch(/^HTTP\/1.1 400 /)
   expect(seen.requests).toHaveLength(1)
+})
+
+test('a client that sends on without looking still gets the refusal', async () => {
+  const { origin } = await serve({ limits: { bodyBytesMax: 1_000_000 } })
+  const transport = undiciTransport()
+  opened.unshift(() => transport.close())
+  const request = { method: 'POST', target: '/', headers: { host: 'a' }, body: new Uint8Array(8_000_000) }
+  for (let index = 0; index < 5; index++) {
+    const answer = await transport.send(origin, request, { deadlineMs: 30_000, responseBytesMax: 1_000 })
+    expect(answer.status).toBe(413)
+  }
+})
+
+test('many connections that say nothing, or only half a request, do not keep others from being served', async () => {
+  const { port } = await serve()
+  const halves = ['', 'POST /a HT', 'POST /a HTTP/1.1\r\nhost: a\r\n', post('content-length: 9\r\n', 'ab')]
+  const sockets = Array.from({ length: 200 }, (_, index) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(halves[index % halves.length] ?? ''))
+    socket.on('error', () => {})
+    return socket
+  })
+  for (let index = 0; index < 20; index++) {
+    expect(await talk(port, post('content-length: 1\r\n', 'a'), /got 1/)).toMatch(/^HTTP\/1.1 200 /)
+  }
+  for (const socket of sockets) socket.destroy()
+})
+
+test('whatever bytes come, the next request is served', async () => {
+  const { port } = await serve()
+  const piece = fc.oneof(
+    fc.string({ unit: 'binary-ascii', maxLength: 40 }),
+    fc.constantFrom(
+      'GET / HTTP/1.1\r\n',
+      'host: a\r\n',
+      'content-length: 5\r\n',
+      '\r\n',
+      'transfer-encoding: chunked\r\n',
+      '0\r\n\r\n',
+    ),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 8 }), async (pieces) => {
+      await new Promise<void>((resolve) => {
+        const socket = connect(port, '127.0.0.1', () => socket.end(pieces.join('')))
+        socket.on('error', () => {})
+        socket.on('close', () => resolve())
+        socket.resume()
+      })
+      expect(await talk(port, post('content-length: 1\r\n', 'a'), /got 1/)).toMatch(/^HTTP\/1.1 200 /)
+    }),
+    { numRuns: 60 },
+  )
 })
 
 test('bodies that are too much together are refused for now', async () => {
@@ -114,7 +167,7 @@ test('a client that asks first is told to go on, or refused before it sends the 
   const { port } = await serve({ limits: { bodyBytesMax: 10 } })
   const going = await talk(port, post('expect: 100-continue\r\ncontent-length: 3\r\n'), /got 3/, 'abc')
   expect(going).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 /)
-  const refused = await talk(port, post('expect: 100-continue\r\ncontent-length: 30\r\n'))
+  const refused = await talk(port, post('expect: 100-continue\r\ncontent-length: 30\r\n'), /\r\n\r\n/)
   expect(refused).toMatch(/^HTTP\/1.1 413 /)
 })
 

@@ -1,4 +1,4 @@
-import { errorTable, type Remedy } from '../../src/core/errors.ts'
+import { errorTable, type Remedy } from '../../src/core/error-table.ts'
 import { metricTable } from '../../src/core/metrics.ts'
 
 /** The pages of `docs/` that are made from tables of the code, by path. `npm run docs` writes them. */
@@ -20,7 +20,7 @@ const errorsPage = (): string => {
   const rows = Object.entries(errorTable)
   return `${[
     '# Errors',
-    note('src/core/errors.ts'),
+    note('src/core/error-table.ts'),
     'Every error has a `code`, a `remedy` and an `exitCode`. Match on the code: it is stable. The remedies are:',
     Object.entries(remedies)
       .map(([remedy, meaning]) => `- \`${remedy}\`: ${meaning}.`)

@@ -64,7 +64,8 @@ export const importOffences = (files: readonly SourceFile[]): string[] =>
       const allowed = mayImport[layerOf(file.path)]
       if (allowed === undefined) return offence(`the folder ${layerOf(file.path)} is not in the table`)
       if (!allowed.includes(layerOf(target))) return offence(`${from} may import ${allowed.join(', ') || 'nothing'}`)
-      return target === face ? [] : offence(`import it from ${face}`)
+      // Every file of entry is the face of one exports path.
+      return target === face || to === 'entry' ? [] : offence(`import it from ${face}`)
     }),
   )
 

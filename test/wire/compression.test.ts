@@ -22,15 +22,9 @@ describe('the names of compressions', () => {
     }
   })
 
-  test('are chosen for a pull by what it accepts: zstd, then lz4, else identity', () => {
-    expect(['zstd', 'lz4', 'lz4, zstd', 'deflate', '', undefined].map(acceptedCompression)).toEqual([
-      'zstd',
-      'lz4',
-      'zstd',
-      undefined,
-      undefined,
-      undefined,
-    ])
+  test('are chosen for a pull by what it accepts: zstd, then lz4, deflate where it stands alone, else identity', () => {
+    const accepted = ['zstd', 'lz4', 'lz4, zstd', 'deflate', 'gzip, deflate', '', undefined].map(acceptedCompression)
+    expect(accepted).toEqual(['zstd', 'lz4', 'zstd', 'deflate', undefined, undefined, undefined])
   })
 })
 

@@ -225,3 +225,33 @@ test('no refusal names a secret or a right signature', () => {
     }
   }
 })
+
+test('whatever a request holds, the verifier gives a verdict', () => {
+  const header = fc.constantFrom('authorization', 'date', 'x-log-date', 'x-log-signaturemethod', 'content-md5', 'host')
+  const value = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.constantFrom(
+      'LOG testAccessKeyId:YtQt7DPIP49EXjkZhEcONAz6Mpo=',
+      'hmac-sha1',
+      '20260303T040506Z',
+      'LOG :',
+      'SLS4-HMAC-SHA256 ',
+    ),
+  )
+  const arbitrary = fc.record({
+    method: fc.constantFrom('GET', 'POST', ''),
+    target: fc.oneof(fc.string({ unit: 'binary' }), fc.webUrl({ withQueryParameters: true })),
+    headers: fc.dictionary(header, value),
+    version: fc.constantFrom('v1', 'v4'),
+  })
+  const vector = signatureVectors[0] as SignatureVector
+  fc.assert(
+    fc.property(arbitrary, ({ method, target, headers, version }) => {
+      const request = { method, target, headers, body: new Uint8Array(0) }
+      expect(verify(request, vector.secret, vector.wallMs).ok).toBe(false)
+      const signed = sign(vector, version === 'v1' ? 'v1' : 'v4')
+      const mixed = { ...signed, target, headers: { ...signed.headers, ...headers } }
+      expect(typeof verify(mixed, vector.secret, vector.wallMs).ok).toBe('boolean')
+    }),
+  )
+})

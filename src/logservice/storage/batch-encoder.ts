@@ -5,7 +5,7 @@ import {
   batchHeaderBytes,
   type EntryKind,
   entryKinds,
-  type TableEntry,
+  type PlacedEntry,
   tableEntryBytes,
   writeBatchHeader,
   writeTableEntry,
@@ -39,8 +39,11 @@ export interface IndexedEntry {
   readonly index: number
 }
 
-/** An entry of a batch, and where it lies in the segment. */
-export interface PlacedEntry extends TableEntry {
+/** Where a batch goes. */
+export interface BatchPlace {
+  readonly segment: number
+  readonly nonce: number
+  readonly sequence: number
   readonly offset: number
 }
 
@@ -59,7 +62,7 @@ export const blockOf = (entry: JournalEntry): Uint8Array =>
 export const encodedBytes = (entries: readonly JournalEntry[]): number =>
   entries.reduce((sum, entry) => sum + tableEntryBytes + blockOf(entry).length, 0)
 
-const tableEntry = ({ entry, index }: IndexedEntry, digest: Digest): TableEntry => {
+const placedEntry = ({ entry, index }: IndexedEntry, digest: Digest, segment: number, offset: number): PlacedEntry => {
   const block = blockOf(entry)
   const kind: EntryKind = entryKinds[entry.kind]
   return {
@@ -70,6 +73,8 @@ const tableEntry = ({ entry, index }: IndexedEntry, digest: Digest): TableEntry 
     rawBytes: entry.kind === 'group' ? entry.rawBytes : entry.kind === 'hole' ? entry.count : 0,
     length: block.length,
     crc: block.length === 0 ? 0 : digest.crc32(block),
+    segment,
+    offset,
   }
 }
 
@@ -85,10 +90,7 @@ export class BatchEncoder {
     this.#keepBytesMax = keepBytesMax
   }
 
-  encode(
-    entries: readonly IndexedEntry[],
-    place: { readonly nonce: number; readonly sequence: number; readonly offset: number },
-  ): EncodedBatch {
+  encode(entries: readonly IndexedEntry[], place: BatchPlace): EncodedBatch {
     const headBytes = batchHeaderBytes + entries.length * tableEntryBytes
     const blockBytes = entries.reduce((sum, { entry }) => sum + blockOf(entry).length, 0)
     const bytes = this.#room(headBytes + blockBytes)
@@ -96,10 +98,10 @@ export class BatchEncoder {
     const placed: PlacedEntry[] = []
     let at = headBytes
     for (const [position, indexed] of entries.entries()) {
-      const entry = tableEntry(indexed, this.#digest)
+      const entry = placedEntry(indexed, this.#digest, place.segment, place.offset + at)
       writeTableEntry(view, batchHeaderBytes + position * tableEntryBytes, entry)
       bytes.set(blockOf(indexed.entry), at)
-      placed.push({ ...entry, offset: place.offset + at })
+      placed.push(entry)
       at += entry.length
     }
     writeBatchHeader(bytes, { ...place, entries: entries.length, blockBytes }, this.#digest)

@@ -68,6 +68,8 @@ export class Journal {
   #running: Promise<void> | undefined
   #failure: StorageError | undefined
   #closed = false
+  /** Told once, not for every write. */
+  #refusing = false
   #snapshotDue = false
   #snapshotNotBeforeMs = 0
 
@@ -167,7 +169,10 @@ export class Journal {
     if (calls.length === 0) return
     const { fs, directory } = this.#options
     const error = this.#failure ?? (await unavailable(fs, thrown, directory))
-    if (this.#failure === undefined) this.#warn(thrown, 'a write was refused by the disk')
+    if (this.#failure === undefined && !this.#refusing) {
+      this.#refusing = true
+      this.#warn(thrown, 'the disk refuses writes')
+    }
     for (const { reject } of calls) reject(error)
   }
 
@@ -178,7 +183,12 @@ export class Journal {
     const segment = await this.#segmentFor(bytes)
     const entries = this.#indexed(calls)
     const sequence = this.#sequence + 1
-    const batch = this.#encoder.encode(entries, { nonce: segment.nonce, sequence, offset: segment.end })
+    const batch = this.#encoder.encode(entries, {
+      segment: segment.number,
+      nonce: segment.nonce,
+      sequence,
+      offset: segment.end,
+    })
     try {
       await segment.append(batch.bytes)
     } catch (error) {
@@ -195,7 +205,9 @@ export class Journal {
     }
     segment.confirm(batch.bytes)
     this.#sequence = sequence
-    this.#apply(batch, entries, segment.number)
+    if (this.#refusing) this.#options.log.info({ path: this.#options.directory }, 'the disk takes writes again')
+    this.#refusing = false
+    this.#apply(batch, entries)
   }
 
   /** Each group gets the next index of its stream. */
@@ -222,7 +234,7 @@ export class Journal {
     return indexed
   }
 
-  #apply({ placed }: EncodedBatch, entries: readonly IndexedEntry[], segment: number): void {
+  #apply({ placed }: EncodedBatch, entries: readonly IndexedEntry[]): void {
     for (const [position, at] of placed.entries()) {
       if (at.kind === entryKinds.trim) this.#table.confirmTrim(at.stream, at.index)
       else if (at.kind === entryKinds.drop) this.#table.drop(at.stream)
@@ -232,10 +244,9 @@ export class Journal {
         state.index.skipTo(at.index + at.rawBytes)
         continue
       }
-      const place = { ...at, segment }
-      this.#table.push(state, place)
+      this.#table.push(state, at)
       const entry = entries[position]?.entry
-      if (this.#reader.remembers && entry !== undefined) this.#reader.remember(place, blockOf(entry).slice())
+      if (this.#reader.remembers && entry !== undefined) this.#reader.remember(at, blockOf(entry).slice())
     }
   }
 

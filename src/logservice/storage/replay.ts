@@ -1,6 +1,6 @@
 import { joinPath } from '../../core/index.ts'
 import { segmentName } from './segment-files.ts'
-import { batchHeaderBytes, entriesOf, entryKinds, type SegmentHeader, type TableEntry } from './segment-format.ts'
+import { batchHeaderBytes, entriesOf, entryKinds, type PlacedEntry, type SegmentHeader } from './segment-format.ts'
 import type { Range, ScannedBatch } from './segment-scan.ts'
 import type { SnapshotFile } from './snapshot-file.ts'
 import { corrupt } from './storage-failures.ts'
@@ -42,7 +42,7 @@ export class Replay {
     this.#covered = snapshot?.sequence ?? 0
     this.#last = this.#covered
     for (const { stream, begin, end, bornAt } of snapshot?.streams ?? []) {
-      this.table.create(stream, bornAt, begin)
+      this.table.create(stream, bornAt, begin, end - begin)
       this.#expectedEnds.set(stream, end)
     }
     for (const { stream, ...gap } of snapshot?.gaps ?? []) {
@@ -75,12 +75,10 @@ export class Replay {
       this.#last = header.sequence
       this.#openEnd = undefined
     }
-    for (const entry of entriesOf(head.subarray(batchHeaderBytes), header)) {
-      const place = { ...entry, segment: number }
-      if (badBlocks.has(entry.offset) && entry.kind === entryKinds.group)
-        this.#condemnBlock(place, entry, header.sequence)
-      if (covered) this.#coveredEntry(place, entry, header.sequence)
-      else this.#laterEntry(place, entry, header.sequence, badBlocks)
+    for (const entry of entriesOf(head.subarray(batchHeaderBytes), header, number)) {
+      if (badBlocks.has(entry.offset) && entry.kind === entryKinds.group) this.#condemnBlock(entry, header.sequence)
+      if (covered) this.#coveredEntry(entry, header.sequence)
+      else this.#laterEntry(entry, header.sequence, badBlocks)
     }
   }
 
@@ -91,7 +89,8 @@ export class Replay {
   }
 
   /** A group that the snapshot knows of; everything else of that time is in the snapshot itself. */
-  #coveredEntry(place: GroupPlace, { kind, stream, index }: TableEntry, sequence: number): void {
+  #coveredEntry(entry: PlacedEntry, sequence: number): void {
+    const { kind, stream, index } = entry
     if (kind !== entryKinds.group) return
     const state = this.table.get(stream)
     const end = this.#expectedEnds.get(stream) ?? 0
@@ -99,23 +98,24 @@ export class Replay {
     // Smaller ones were trimmed, or stand twice after a batch was taken over by the next segment.
     if (index < state.index.end) return
     this.#fillGap(stream, state, index)
-    this.table.push(state, place)
+    this.table.push(state, entry)
   }
 
-  #laterEntry(place: GroupPlace, entry: TableEntry, sequence: number, badBlocks: ReadonlySet<number>): void {
-    const { kind, stream, index } = entry
+  #laterEntry(entry: PlacedEntry, sequence: number, badBlocks: ReadonlySet<number>): void {
+    const { kind, stream, index, segment, offset } = entry
     if (kind === entryKinds.fact) {
-      if (badBlocks.has(place.offset)) this.#refuse(this.#path(place.segment), place.offset)
-      this.facts.push(place)
+      if (badBlocks.has(offset)) this.#refuse(this.#path(segment), offset)
+      this.facts.push(entry)
     } else if (kind === entryKinds.trim) {
       this.table.confirmTrim(stream, index)
     } else if (kind === entryKinds.drop) {
       this.table.drop(stream)
     } else {
       const state = this.table.get(stream) ?? this.table.create(stream, sequence)
+      if (index < state.index.end) this.#refuse(this.#path(segment), offset)
       this.#fillGap(stream, state, index)
       if (kind === entryKinds.hole) state.index.skipTo(index + entry.rawBytes)
-      else this.table.push(state, place)
+      else this.table.push(state, entry)
     }
   }
 
@@ -140,11 +140,11 @@ export class Replay {
     }
   }
 
-  #condemnBlock(place: GroupPlace, { stream, index, length }: TableEntry, sequence: number): void {
+  #condemnBlock({ stream, index, length, segment, offset }: PlacedEntry, sequence: number): void {
     const state = this.table.get(stream) ?? (sequence > this.#covered ? this.table.create(stream, sequence) : undefined)
     if (state === undefined || sequence < state.bornAt || index < state.index.begin) return
     const what = `group ${index} of ${length} bytes does not match its checksum`
-    state.damage ??= { path: this.#path(place.segment), offset: place.offset, what }
+    state.damage ??= { path: this.#path(segment), offset, what }
   }
 
   #refuse(path: string, offset: number): never {

@@ -153,11 +153,18 @@ export const writeTableEntry = (view: DataView, at: number, entry: TableEntry): 
 
 const isKind = (kind: number): kind is EntryKind => kind >= entryKinds.group && kind <= entryKinds.hole
 
+/** An entry of a batch, and where its block lies. */
+export interface PlacedEntry extends TableEntry {
+  readonly segment: number
+  readonly offset: number
+}
+
 /**
  * The entries of a table, with the place of each block in the segment.
+ * @param segment its number, for those who keep the places
  * @throws Error when a value makes no sense: such a table was never written.
  */
-export function* entriesOf(table: Uint8Array, batch: BatchHeader): Generator<TableEntry & { readonly offset: number }> {
+export function* entriesOf(table: Uint8Array, batch: BatchHeader, segment = 0): Generator<PlacedEntry> {
   const view = viewOf(table)
   let offset = batch.offset + batchHeaderBytes + batch.entries * tableEntryBytes
   for (let at = 0; at < batch.entries * tableEntryBytes; at += tableEntryBytes) {
@@ -175,6 +182,7 @@ export function* entriesOf(table: Uint8Array, batch: BatchHeader): Generator<Tab
       rawBytes: view.getUint32(at + 24, true),
       length,
       crc: view.getUint32(at + 32, true),
+      segment,
       offset,
     }
     offset += length

@@ -22,6 +22,8 @@ interface Piece {
 
 const stride = 7
 const firstSlots = 4
+/** More than this is not taken in one piece on the word of a file. */
+const expectedMax = 1_000_000
 
 /**
  * The groups of one stream, 28 bytes each in one typed array: there are 30,000 streams, and a million groups in one.
@@ -33,10 +35,16 @@ export class StreamIndex {
   #end: number
   #rawBytes = 0
 
-  /** @param begin the index the next group gets */
-  constructor(begin = 0) {
+  readonly #groups: number
+
+  /**
+   * @param begin the index the next group gets
+   * @param groups how many it is about to get, when that is known
+   */
+  constructor(begin = 0, groups = 0) {
     this.#begin = begin
     this.#end = begin
+    this.#groups = Math.min(groups, expectedMax)
   }
 
   get begin(): number {
@@ -54,7 +62,8 @@ export class StreamIndex {
   push(place: GroupPlace): void {
     let piece = this.#pieces.at(-1)
     if (piece === undefined || piece.origin + piece.count !== this.#end) {
-      piece = { origin: this.#end, start: 0, count: 0, words: new Uint32Array(firstSlots * stride), ordered: true }
+      const slots = Math.max(firstSlots, this.#pieces.length === 0 ? this.#groups : 0)
+      piece = { origin: this.#end, start: 0, count: 0, words: new Uint32Array(slots * stride), ordered: true }
       this.#pieces.push(piece)
     }
     const at = piece.count * stride

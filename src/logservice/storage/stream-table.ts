@@ -37,8 +37,9 @@ export class StreamTable {
     return this.#streams.keys()
   }
 
-  create(stream: number, bornAt: number, begin = 0): StreamState {
-    const state: StreamState = { index: new StreamIndex(begin), bornAt, damage: undefined, trimmedTo: begin }
+  /** @param groups how many it is about to get, when that is known */
+  create(stream: number, bornAt: number, begin = 0, groups = 0): StreamState {
+    const state: StreamState = { index: new StreamIndex(begin, groups), bornAt, damage: undefined, trimmedTo: begin }
     this.#streams.set(stream, state)
     return state
   }

@@ -37,13 +37,15 @@ export class LogGroupEncoder {
 
   /** The encoded group, in memory of its own. @throws WireError for what the protocol cannot say, and for too much. */
   encode(init: LogGroupInit): Uint8Array {
-    return this.encodeInPlace(init).slice()
+    const encoded = this.encodeInPlace(init).slice()
+    this.#writer.clear()
+    return encoded
   }
 
   /** As `encode`, but good only until this encoder is used again. */
   encodeInPlace(init: LogGroupInit): Uint8Array {
     const writer = this.#writer
-    writer.truncate(0)
+    writer.clear()
     for (const log of init.logs) writer.log(groupLogTag, log)
     writeHeader(writer, init)
     if (writer.length > this.#bytesMax) throw tooMany('bytes in a LogGroup', 'bytesMax', this.#bytesMax)
@@ -99,7 +101,7 @@ export class LogGroupBuilder {
     const group = new Uint8Array(logs.length + this.#header.length)
     group.set(logs)
     group.set(this.#header, logs.length)
-    this.#writer.truncate(0)
+    this.#writer.clear()
     this.#logCount = 0
     return group
   }

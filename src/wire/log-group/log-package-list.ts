@@ -62,7 +62,7 @@ export const encodeLogPackageList = (packages: readonly LogPackage[]): Uint8Arra
   const list = new LogWriter(bodyBytesMax)
   const writer = new LogWriter(bodyBytesMax)
   for (const { data, rawSize, compression } of packages) {
-    writer.truncate(0)
+    writer.clear()
     writer.bytesField(dataTag, data)
     if (rawSize !== undefined) writer.varintField(rawSizeTag, rawSize)
     if (compression !== undefined) writer.varintField(compressionTag, compressions.indexOf(compression))

@@ -15,6 +15,8 @@ const keptKeyBytesMax = 125
 const positionsMax = 128
 
 const slabBytesFirst = 64 * 1024
+/** A slab that one large message made larger is not kept. */
+const slabBytesKept = 16 * 1024 * 1024
 
 /**
  * Writes fields one after another into a slab that is kept. Lengths are written after what they measure: a guess is left
@@ -41,6 +43,12 @@ export class LogWriter {
   /** Goes back to an earlier length. */
   truncate(length: number): void {
     this.#at = length
+  }
+
+  /** Begins anew. */
+  clear(): void {
+    this.#at = 0
+    if (this.#bytes.length > slabBytesKept) this.#bytes = new Uint8Array(slabBytesFirst)
   }
 
   /** What was written, as long as nothing else is. */

@@ -11,7 +11,9 @@ import (
 )
 
 // shardKeys lie in the four shards of a logstore, in order; the short one is a prefix.
-var shardKeys = []string{"00000000000000000000000000000001", "5f", "8c000000000000000000000000000000", "ffffffffffffffffffffffffffffffff"}
+var shardKeys = []string{
+	"00000000000000000000000000000001", "5f", "8c000000000000000000000000000000", "ffffffffffffffffffffffffffffffff",
+}
 
 // putDirect sends three groups with one codec: a short one, one of many logs, and one that does not compress.
 func putDirect(codec int) func(*try) {

@@ -8,10 +8,16 @@ if (first === 'replay') {
   process.stdout.write(`${lines.join('\n')}\n${JSON.stringify(counts)}\n${violations.join('\n')}\n`)
 } else {
   const started = performance.now()
-  const { failures, counts, faults } = await runStorageModel(Number(first), Number(second))
-  const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  process.stdout.write(
-    `${JSON.stringify({ runs: Number(first), seconds, faults, ...counts })}\n${failures.join('\n')}\n`,
-  )
-  if (failures.length > 0) process.exitCode = 1
+  const [runs, seed] = [Number(first), Number(second)]
+  const atOnce = 500
+  for (let run = 0; run < runs; run += atOnce) {
+    const { failures, counts, faults } = await runStorageModel(Math.min(atOnce, runs - run), seed + run)
+    const seconds = ((performance.now() - started) / 1000).toFixed(0)
+    const done = Math.min(run + atOnce, runs)
+    process.stdout.write(`${JSON.stringify({ runs: done, seconds, violations: failures.length, faults, ...counts })}\n`)
+    if (failures.length === 0) continue
+    process.stdout.write(`${failures.join('\n')}\n`)
+    process.exitCode = 1
+    break
+  }
 }

@@ -31,7 +31,7 @@ const errorBody = (body: Uint8Array): ErrorBody | undefined => {
     if (typeof parsed !== 'object' || parsed === null) return undefined
     const { errorCode, errorMessage } = parsed as Record<string, unknown>
     if (typeof errorCode !== 'string' || !/^[A-Za-z0-9_.-]{1,100}$/.test(errorCode)) return undefined
-    return { code: errorCode, message: typeof errorMessage === 'string' ? shownText(errorMessage) : '' }
+    return { code: errorCode, message: typeof errorMessage === 'string' ? errorMessage : '' }
   } catch {
     return undefined
   }
@@ -60,7 +60,8 @@ export const answerError = (call: Call, answer: HttpResponse, redact: (text: str
     return new SlsError({ ...common, class: 'answer-invalid', message, ambiguous: call.repeat === 'once' })
   }
   const errorClass = serviceErrorOf(status, body?.code)
-  const message = body === undefined ? 'the answer is an error that is not of the service' : redact(body.message)
+  const message =
+    body === undefined ? 'the answer is an error that is not of the service' : shownText(redact(body.message))
   return new SlsError({
     ...common,
     class: errorClass,

@@ -60,8 +60,11 @@ const integerHeader = ({ headers }: HttpResponse, name: string): number => {
 const optionalInteger = (answer: HttpResponse, name: string): number | undefined =>
   answer.headers[name] === undefined ? undefined : integerHeader(answer, name)
 
-const positionHeader = ({ headers }: HttpResponse): bigint => {
-  const position = decodeCursor(headers['x-log-cursor'] ?? '')
+/** Official clients keep their cursor when an answer without groups has an empty one (section 5.4); so does this. */
+const nextPositionOf = ({ headers }: HttpResponse, before: bigint): bigint => {
+  const text = headers['x-log-cursor']
+  if (text === '' && headers['x-log-count'] === '0') return before
+  const position = decodeCursor(text ?? '')
   if (position === undefined) throw new Error('x-log-cursor is missing or no cursor')
   return position
 }
@@ -121,7 +124,7 @@ export const pull = async (
     repeat: 'safe',
   }
   const read = async (answer: HttpResponse) => {
-    const nextPosition = positionHeader(answer)
+    const nextPosition = nextPositionOf(answer, position)
     const { groups, rawBytes } = await groupsOf(answer, compression, rawBytesMax)
     const least = query === undefined ? position + BigInt(groups.length) : position
     if (nextPosition < least) throw new Error('x-log-cursor does not go on after the groups of the answer')

@@ -195,6 +195,7 @@ const orAborted = <T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(asError(signal.reason))
+    if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })

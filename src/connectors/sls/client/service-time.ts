@@ -23,6 +23,6 @@ export class ServiceTime {
     if (dateMs === undefined) return false
     const changeMs = dateMs - this.wallMs()
     this.#offsetMs += changeMs
-    return Math.abs(changeMs) > 60_000
+    return Math.abs(changeMs) > 1_000
   }
 }

@@ -1,7 +1,8 @@
 import type { Environment, Transport } from '../../../core/index.ts'
+import type { SendResult } from '../../../sink/index.ts'
 import type { SlsClientOptions } from '../client/client-options.ts'
 import { SlsClient } from '../client/sls-client.ts'
-import type { LogPuts } from './log-puts.ts'
+import type { GroupPuts, LogPuts } from './log-puts.ts'
 import { putResultOf } from './put-result.ts'
 
 /** Clients of other projects that are kept. */
@@ -29,14 +30,19 @@ export class ProjectClients {
 }
 
 /** Puts by a client, one try each: the batching writer decides what follows. */
-export const clientPuts = (clients: ProjectClients): LogPuts => ({
-  async put({ project, logstore, hashKey }, group, signal) {
-    try {
-      await clients.of(project).put(logstore, group, { hashKey, signal, attempts: 1 })
-      return { kind: 'accepted' }
-    } catch (error) {
-      if (signal.aborted) throw error
-      return putResultOf(error)
-    }
-  },
+export const clientPuts = (clients: ProjectClients): LogPuts & GroupPuts => ({
+  put: ({ project, logstore, hashKey }, group, signal) =>
+    resultOf(signal, () => clients.of(project).put(logstore, group, { hashKey, signal, attempts: 1 })),
+  putBatch: ({ project, logstore, hashKey }, groups, signal) =>
+    resultOf(signal, () => clients.of(project).putBatch(logstore, groups, { hashKey, signal, attempts: 1 })),
 })
+
+const resultOf = async (signal: AbortSignal, call: () => Promise<unknown>): Promise<SendResult> => {
+  try {
+    await call()
+    return { kind: 'accepted' }
+  } catch (error) {
+    if (signal.aborted) throw error
+    return putResultOf(error)
+  }
+}

@@ -8,6 +8,16 @@ export interface LogPuts {
   put(place: LogPlace, group: Uint8Array, signal: AbortSignal): Promise<SendResult>
 }
 
+/** Where a LogGroup goes that is passed on as it is. */
+export type GroupPlace = Pick<LogPlace, 'project' | 'logstore' | 'hashKey'>
+
+/** The calls that pass LogGroups on. Each is as `LogPuts.put`. */
+export interface GroupPuts {
+  put(place: GroupPlace, group: Uint8Array, signal: AbortSignal): Promise<SendResult>
+  /** Several LogGroups with one request. */
+  putBatch(place: GroupPlace, groups: readonly Uint8Array[], signal: AbortSignal): Promise<SendResult>
+}
+
 /** Sends packages of logs as LogGroups, each with the pack tag of its number when there is a prefix. */
 export const sendLogs =
   <T>(puts: LogPuts, packPrefix: string | undefined): SendPackage<LogDestination, T> =>

@@ -36,7 +36,7 @@ export interface SlsPackageOptions {
   readonly openMax?: number | undefined
 }
 
-export interface SlsRetryOptions {
+export interface SlsSendRetryOptions {
   /** Attempts per package; a failure that may pass is tried again for ever by default, with the preset `official` 11 times. */
   readonly attemptsMax?: number | undefined
   /** Wait before the second attempt; it doubles from one to the next, and a random part of it is waited. Default 100 ms. */
@@ -67,7 +67,7 @@ export interface SlsSendOptions {
    */
   readonly preset?: 'classic' | 'official' | undefined
   readonly package?: SlsPackageOptions | undefined
-  readonly retry?: SlsRetryOptions | undefined
+  readonly retry?: SlsSendRetryOptions | undefined
   /**
    * `key`: one package of a hash key, or of a place without one, is on its way at a time, so that its logs keep their
    * order through retries. Default `none`.
@@ -143,7 +143,7 @@ export const sendOptionFields: OptionFieldsOf<SlsSendOptions> = {
     }),
   ),
   retry: optional(
-    nestedField<SlsRetryOptions>({
+    nestedField<SlsSendRetryOptions>({
       attemptsMax: optional(integerField(1, 1_000_000)),
       initial: optional(durationField({ minMs: 1, maxMs: 3_600_000 })),
       max: optional(durationField({ minMs: 1, maxMs: 86_400_000 })),

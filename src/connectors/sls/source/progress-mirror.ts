@@ -89,16 +89,18 @@ export class ProgressMirror {
   async #tellAll(consumer: string): Promise<void> {
     while (this.#asked && !this.#abort.signal.aborted) {
       this.#asked = false
-      const told = await inTurns([...this.#owed.values()], (mark) => this.#tell(consumer, mark))
+      const told = await inTurns([...this.#owed.values()], this.#abort.signal, (mark, turn) =>
+        this.#tell(consumer, mark, turn),
+      )
       if (told.every(Boolean)) this.#failing = false
     }
   }
 
-  async #tell(consumer: string, mark: Mark): Promise<boolean> {
+  async #tell(consumer: string, mark: Mark, signal: AbortSignal): Promise<boolean> {
     const { splitId, logstore, shard, cursor } = mark
     const { services, log, group, onFailure } = this.#o
     try {
-      await services.of(logstore).commit(group, consumer, shard, cursor, this.#abort.signal)
+      await services.of(logstore).commit(group, consumer, shard, cursor, signal)
       this.#told.set(splitId, cursor)
       if (this.#owed.get(splitId) === mark) this.#owed.delete(splitId)
       return true

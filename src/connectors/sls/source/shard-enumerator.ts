@@ -207,7 +207,7 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     // Asked before the listing: a shard made after that moment belongs to no run that ends at it.
     const last = end !== null && (end.kind !== 'time' || clock.wallMs() >= end.timeMs + endSlackMs)
     const keys = new Set([...(await services.keys(signal)), ...this.#books.keys()])
-    const news = await inTurns([...keys], (key) => this.#lookAt(key))
+    const news = await inTurns([...keys], signal, (key, turn) => this.#lookAt(key, turn))
     if (this.#closed) return
     for (const { book, found } of news) {
       this.#books.set(book.logstore, book)
@@ -216,18 +216,21 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     if (last) this.#complete = true
   }
 
-  async #lookAt(key: string): Promise<{
+  async #lookAt(
+    key: string,
+    signal: AbortSignal,
+  ): Promise<{
     readonly book: ShardBook
     readonly found: readonly (readonly [ListedShard, ShardSplit])[]
   }> {
     const known = this.#books.get(key)
-    const listing = await this.#list(key, known)
+    const listing = await this.#list(key, known, signal)
     const book = known ?? new ShardBook(key, this.#settings.ordered)
     const { found, closed, vanished } = book.update(listing)
     // Not said again by the next listing, should this one fail further on.
     for (const splitId of closed) this.#tellOwner(splitId)
     this.#giveUp(book, vanished)
-    const splits = await this.#splitsOf(key, found, known === undefined && this.#startApplies(key))
+    const splits = await this.#splitsOf(key, found, known === undefined && this.#startApplies(key), signal)
     return { book, found: found.map((shard, index) => [shard, splits[index] as ShardSplit]) }
   }
 
@@ -236,10 +239,10 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     return !this.#begun || (this.#settings.logstorePattern === null && !this.#books.has(key))
   }
 
-  async #list(key: string, known: ShardBook | undefined): Promise<readonly ListedShard[]> {
+  async #list(key: string, known: ShardBook | undefined, signal: AbortSignal): Promise<readonly ListedShard[]> {
     const { services } = this.#ports
     try {
-      return await services.of(key).listShards(this.#abort.signal)
+      return await services.of(key).listShards(signal)
     } catch (thrown) {
       const missing = services.missingOf(thrown)
       if (missing === undefined) throw thrown
@@ -254,14 +257,19 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     }
   }
 
-  async #splitsOf(key: string, found: readonly ListedShard[], first: boolean): Promise<readonly ShardSplit[]> {
+  async #splitsOf(
+    key: string,
+    found: readonly ListedShard[],
+    first: boolean,
+    signal: AbortSignal,
+  ): Promise<readonly ShardSplit[]> {
     const { services, queryHash } = this.#ports
     const calls = services.of(key)
     const { start, end } = this.#settings
-    if (first) return await firstSplits(key, found, calls, { start, end, queryHash })
-    return await inTurns(found, async ({ id, createTime }) => {
+    if (first) return await firstSplits(key, found, calls, { start, end, queryHash }, signal)
+    return await inTurns(found, signal, async ({ id, createTime }, turn) => {
       // Held fast now: it may have to wait for its parents, and what expires meanwhile is a loss.
-      const cursor = await calls.cursor(id, 'begin', this.#abort.signal)
+      const cursor = await calls.cursor(id, 'begin', turn)
       return newShardSplit(key, id, createTime, { cursor, queryHash })
     })
   }

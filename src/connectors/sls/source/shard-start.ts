@@ -12,14 +12,37 @@ export interface StartRules {
   readonly queryHash: string | null
 }
 
-/** Runs `work` for every item, a few at a time, and gives the results in order. The first failure is thrown. */
-export const inTurns = async <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => {
+/**
+ * Runs `work` for every item, a few at a time, and gives the results in order. The first failure is thrown, and the others
+ * are given up. Each has a signal of its own: many listeners on one are taken for a leak.
+ */
+export const inTurns = async <T, R>(
+  items: readonly T[],
+  signal: AbortSignal,
+  work: (item: T, signal: AbortSignal) => Promise<R>,
+): Promise<R[]> => {
   const results = new Array<R>(items.length)
-  let next = 0
-  const run = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index] as T)
+  const turns = Array.from({ length: Math.min(callsAtOnce, items.length) }, () => new AbortController())
+  const stop = (): void => {
+    for (const turn of turns) turn.abort(signal.reason)
   }
-  await Promise.all(Array.from({ length: Math.min(callsAtOnce, items.length) }, run))
+  signal.throwIfAborted()
+  signal.addEventListener('abort', stop, { once: true })
+  let next = 0
+  const run = async (turn: AbortController): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) {
+      results[index] = await work(items[index] as T, turn.signal)
+    }
+  }
+  try {
+    await Promise.all(turns.map(run))
+  } catch (thrown) {
+    next = items.length
+    for (const turn of turns) turn.abort(thrown)
+    throw thrown
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
   return results
 }
 
@@ -29,18 +52,19 @@ export const firstSplits = async (
   shards: readonly ListedShard[],
   calls: LogstoreCalls,
   rules: StartRules,
+  signal: AbortSignal,
 ): Promise<readonly ShardSplit[]> => {
   const { start, end, queryHash } = rules
-  const progress = start.kind === 'group' ? await calls.groupProgress(start.group) : undefined
+  const progress = start.kind === 'group' ? await calls.groupProgress(start.group, signal) : undefined
   const given = givenCursors(start, progress ?? [])
   const fallback = start.kind === 'position' ? start.position : start.orElse
-  return await inTurns(shards, async ({ id, createTime, readOnly }) => {
+  return await inTurns(shards, signal, async ({ id, createTime, readOnly }, turn) => {
     const split = newShardSplit(logstore, id, createTime, { queryHash })
     const known = given.get(id)
     // A shard that takes no more data has nothing after its end.
     if (known === undefined && fallback === 'latest' && readOnly) return { ...split, state: 'finished' }
-    const cursor = known ?? (await positionOf(fallback, id, calls))
-    return { ...split, cursor, stop: await stopOf(end, id, calls) }
+    const cursor = known ?? (await positionOf(fallback, id, calls, turn))
+    return { ...split, cursor, stop: await stopOf(end, id, calls, turn) }
   })
 }
 
@@ -54,15 +78,21 @@ const positionOf = async (
   position: PositionSetting,
   shard: number,
   calls: LogstoreCalls,
+  signal: AbortSignal,
 ): Promise<ShardSplit['cursor']> => {
   if (position === 'earliest') return 'begin'
-  if (position === 'latest') return await calls.cursor(shard, 'end')
-  return await calls.cursor(shard, { seconds: Math.floor(position.timeMs / 1000) })
+  if (position === 'latest') return await calls.cursor(shard, 'end', signal)
+  return await calls.cursor(shard, { seconds: Math.floor(position.timeMs / 1000) }, signal)
 }
 
 /** An end at a time is found by the reader: it may still be to come. */
-const stopOf = async (end: EndSetting | null, shard: number, calls: LogstoreCalls): Promise<bigint | null> => {
+const stopOf = async (
+  end: EndSetting | null,
+  shard: number,
+  calls: LogstoreCalls,
+  signal: AbortSignal,
+): Promise<bigint | null> => {
   if (end === null || end.kind === 'time') return null
   const given = end.kind === 'cursors' ? end.cursors.get(shard) : undefined
-  return given ?? (await calls.cursor(shard, 'end'))
+  return given ?? (await calls.cursor(shard, 'end', signal))
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { SlsClient } from '../../../../src/connectors/sls/index.ts'
 import { OptionsError } from '../../../../src/core/index.ts'
@@ -318,6 +319,16 @@ describe.each(cases)('$name', ({ call, line, body, answer, result }) => {
       expect((await failure(call(client))).class).toBe('answer-invalid')
     }
   })
+})
+
+test('any JSON for an answer is read or refused, and never anything else', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...cases), fc.jsonValue({ maxDepth: 3 }), async ({ call }, value) => {
+      const { client, run } = benchOf([jsonOk(value)], { retry: { attempts: 1 } })
+      const outcome: unknown = await run(call(client)).catch((error: unknown) => error)
+      if (outcome instanceof Error) expect(outcome).toMatchObject({ class: 'answer-invalid' })
+    }),
+  )
 })
 
 /** An index may be any object. */

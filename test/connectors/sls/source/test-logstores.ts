@@ -1,4 +1,4 @@
-import { SlsClient, type SlsSourceOptions, slsSourceOf } from '../../../../src/connectors/sls/index.ts'
+import { type Log, SlsClient, type SlsSourceOptions, slsSourceOf } from '../../../../src/connectors/sls/index.ts'
 import type { HttpRequest } from '../../../../src/core/index.ts'
 import { type Environment, silentLogger } from '../../../../src/core/index.ts'
 import {
@@ -102,3 +102,7 @@ export class TestLogstores {
 
 export const messages = (name: string, count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, index) => `${name}${from + index}`)
+
+export const texts = (logs: readonly unknown[]): string[] => logs.map((log) => (log as Log).get('message') ?? '')
+
+export const sorted = (logs: readonly unknown[]): string[] => texts(logs).sort()

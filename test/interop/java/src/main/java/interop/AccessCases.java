@@ -11,7 +11,10 @@ final class AccessCases {
     private AccessCases() {}
 
     static void add(Map<String, Main.Probe> cases) {
-        cases.put("auth-v1", t -> Try.equal("description", t.client.GetProject(t.project).GetProjectDescription(), "shared by the cases"));
+        cases.put("auth-v1", t -> {
+            String description = t.client.GetProject(t.project).GetProjectDescription();
+            Try.equal("description", description, "shared by the cases");
+        });
         cases.put("auth-v1-sts", t -> t.stsClient(t.proxied()).GetProject(t.project));
         cases.put("auth-v4", t -> {
             Client client = new Client(t.env.endpoint, t.env.key, t.env.secret, t.proxiedV4());

@@ -96,7 +96,8 @@ final class GroupCases {
             ConsumerGroupShardCheckPoint one = t.client.getCheckpoint(t.project, store, GROUP, 2).getCheckpoint();
             Try.equal("shard", one.getShard(), 2);
             Try.equal("checkpoint", one.getCheckPoint(), cursor);
-            Try.equal("the other checkpoint", t.client.getCheckpoint(t.project, store, GROUP, 0).getCheckpoint().getCheckPoint(), "");
+            ConsumerGroupShardCheckPoint other = t.client.getCheckpoint(t.project, store, GROUP, 0).getCheckpoint();
+            Try.equal("the other checkpoint", other.getCheckPoint(), "");
             Try.equal("checkpoints", t.client.GetCheckPoint(t.project, store, GROUP, 2).getCheckPoints().size(), 1);
         });
         cases.put("checkpoint-of-owner", t -> {
@@ -114,15 +115,15 @@ final class GroupCases {
     /** The one that waits for the timeout of a group. */
     static void addSlow(Map<String, Main.Probe> cases) {
         cases.put("heartbeat-expiry", t -> {
-            String store = withGroup(t, 2, 2, false);
+            String store = withGroup(t, 2, 3, false);
+            long began = System.nanoTime();
             Try.equal("shards of c1", beat(t, store, "c1"), List.of(0, 1));
             Try.equal("shards of c2", beat(t, store, "c2"), List.of());
-            long began = System.nanoTime();
             Try.until("all shards of c2", Duration.ofSeconds(15), () -> {
                 Thread.sleep(200);
                 return beat(t, store, "c2").equals(List.of(0, 1));
             });
-            Try.holds(System.nanoTime() - began > 1_000_000_000L, "c2 had all shards before the timeout");
+            Try.holds(System.nanoTime() - began > 2_900_000_000L, "c2 had all shards before the timeout");
         });
     }
 

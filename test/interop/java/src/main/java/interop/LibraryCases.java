@@ -7,6 +7,7 @@ import com.aliyun.openservices.aliyun.log.producer.Result;
 import com.aliyun.openservices.log.common.ConsumerGroupShardCheckPoint;
 import com.aliyun.openservices.log.common.FastLogGroup;
 import com.aliyun.openservices.log.common.FastLogTag;
+import com.aliyun.openservices.log.http.signer.SignVersion;
 import com.google.common.util.concurrent.ListenableFuture;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -113,6 +114,8 @@ final class LibraryCases {
         ProducerConfig config = producing();
         config.setAdjustShardHash(false);
         config.setCompressType("zstd");
+        config.setSignVersion(SignVersion.V4);
+        config.setRegion("cn-hangzhou");
         List<ListenableFuture<Result>> sent = new ArrayList<>();
         LogProducer producer = producer(t, config);
         for (int n = 0; n < 40; n++) {
@@ -143,7 +146,7 @@ final class LibraryCases {
 
     private static LogProducer producer(Try t, ProducerConfig config) {
         LogProducer producer = new LogProducer(config);
-        ProjectConfig project = new ProjectConfig(t.project, t.env.endpoint, t.env.key, t.env.secret);
+        ProjectConfig project = new ProjectConfig(t.project, t.env.endpoint, t.env.stsKey, t.env.stsSecret, t.env.stsToken);
         project.setProxyIp("127.0.0.1:" + t.env.port);
         producer.putProjectConfig(project);
         return producer;

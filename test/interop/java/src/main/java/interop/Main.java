@@ -18,7 +18,8 @@ import java.util.concurrent.TimeoutException;
 /** Drives the official Java SDK, its consumer library and its producer against the log service of the environment. */
 public final class Main {
     private static final long CASE_SECONDS_MAX = 100;
-    private static final PrintStream REPORTS = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
+    private static final PrintStream REPORTS =
+            new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     private static final ExecutorService CASES = Executors.newCachedThreadPool(work -> {
         Thread thread = new Thread(work);
         thread.setDaemon(true);

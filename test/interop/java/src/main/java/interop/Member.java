@@ -29,6 +29,8 @@ final class Member {
         config.setTimeoutInSeconds(4);
         config.setFetchIntervalMillis(100);
         config.setConsumeInOrder(inOrder);
+        // One of the members has a token.
+        if (inOrder) config.setStsToken(env.stsToken);
         worker = new ClientWorker(() -> new Processor(onNumber), config);
         Addressing.background(worker);
     }

@@ -117,7 +117,7 @@ final class PutCases {
     private static Main.Probe putBatch(Consts.CompressType codec) {
         return t -> {
             String store = t.logstore(4);
-            List<LogGroup> sent = List.of(Data.group(Data.log(0)), Data.many(500), Data.noise(70_000));
+            List<LogGroup> sent = List.of(Data.group(Data.log(0)), Data.many(20), Data.noise(2_000));
             BatchPutLogsRequest routed = new BatchPutLogsRequest(t.project, store, sent, Data.HIGHEST);
             routed.setCompressType(codec);
             t.client.batchPutLogs(routed);

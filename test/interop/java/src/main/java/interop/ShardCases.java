@@ -91,7 +91,8 @@ final class ShardCases {
     private static List<String> shape(ListShardResponse answer) {
         List<String> lines = new ArrayList<>();
         for (Shard shard : answer.GetShards()) {
-            lines.add(shard.getShardId() + " " + shard.getStatus() + " " + shard.getInclusiveBeginKey() + "-" + shard.getExclusiveEndKey());
+            String range = shard.getInclusiveBeginKey() + "-" + shard.getExclusiveEndKey();
+            lines.add(shard.getShardId() + " " + shard.getStatus() + " " + range);
         }
         return lines;
     }
