@@ -1,4 +1,4 @@
-import { invariant } from '../core/index.ts'
+import { invariant, StorageError } from '../core/index.ts'
 import type { Fact, ShardRecord } from './facts.ts'
 import { type ConsumerGroup, type Logstore, type Project, type ServiceState, shardOf } from './service-state.ts'
 
@@ -146,7 +146,9 @@ export const applyFact = (state: ServiceState, fact: Fact): void => {
       return
     default: {
       const unknown: never = fact
-      throw new TypeError(`unknown fact ${JSON.stringify(unknown).slice(0, 100)}`)
+      throw new StorageError('LOG_STORE_NEWER', {
+        message: `this version does not know the change ${JSON.stringify(unknown).slice(0, 100)}`,
+      })
     }
   }
 }

@@ -1,19 +1,18 @@
-import { asError, type HttpHandler, type HttpResponse, type Logger, StorageError, silentLogger } from '../core/index.ts'
-import { applyFact } from './apply-fact.ts'
-import { decodeJson, encodeJson, type Fact } from './facts.ts'
+import { type HttpHandler, type HttpResponse, silentLogger } from '../core/index.ts'
+import { encodeJson } from './facts.ts'
 import { type FaultRule, FaultRules } from './fault-rules.ts'
 import { PullHandler } from './pull-handler.ts'
 import { PutBodies } from './put-body.ts'
 import { PutHandler } from './put-handler.ts'
+import { recoverState } from './recover-state.ts'
 import { Refusal } from './refusal.ts'
 import { Retention } from './retention.ts'
 import { ServiceCore } from './service-core.ts'
 import { ServiceDoor } from './service-door.ts'
 import { type LogServiceOptions, type LogServicePorts, settingsOf } from './service-options.ts'
-import { emptyState, type ServiceState } from './service-state.ts'
+import { emptyState } from './service-state.ts'
 import { ShardQuotas } from './shard-quotas.ts'
-import { restoreState, type StateImage, snapshotState, snapshotVersion } from './state-snapshot.ts'
-import type { Recovered } from './storage/log-storage.ts'
+import { snapshotState } from './state-snapshot.ts'
 import { Tracking } from './tracking.ts'
 
 /** A running log service without a socket. */
@@ -30,25 +29,6 @@ export interface LogService {
   sweep(): Promise<void>
   /** Answers 503 from now on, waits for the writes under way, and gives the storage back. May be called twice. */
   close(): Promise<void>
-}
-
-const recoverState = ({ storage, snapshot, facts }: Recovered, log: Logger): ServiceState => {
-  const image = snapshot === undefined ? undefined : (decodeJson(snapshot) as StateImage)
-  if (image !== undefined && image.version !== snapshotVersion)
-    throw new StorageError('LOG_STORE_NEWER', {
-      message: `the definitions have version ${String(image.version)}, which this version cannot read`,
-    })
-  const state = image === undefined ? emptyState() : restoreState(image)
-  for (const fact of facts) {
-    try {
-      applyFact(state, decodeJson(fact) as Fact)
-    } catch (error) {
-      // Only a salvage leaves facts out; what is left of the others is still worth having.
-      log.error({ err: asError(error) }, 'a change of a definition that is lost cannot be followed')
-    }
-  }
-  for (const stream of storage.streams()) state.nextStream = Math.max(state.nextStream, stream + 1)
-  return state
 }
 
 const createMissing = async (core: ServiceCore, projects: readonly string[]): Promise<void> => {

@@ -82,6 +82,7 @@ describe('the book of shards', () => {
       fc.property(steps, (moves) => {
         let listing = roots(2)
         let book = new ShardBook('p/l', true)
+        enter(book, listing)
         const assigned: number[] = []
         const finished = new Set<number>()
         const take = (): void => {
