@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { root, setUpOrExit } from './setup.mjs'
 
 const programs = {
-  start: { file: 'dist/examples/01-count-and-archive/main.js' },
+  start: { file: 'dist/examples/main/main.js' },
   logservice: { file: 'dist/src/cli/main.js', first: ['logservice'] },
   test: { file: 'node_modules/vitest/vitest.mjs', first: ['run'] },
   check: { file: 'scripts/check.mjs' },

@@ -2,6 +2,7 @@ import {
   SlsClient,
   type SlsClientOptions,
   type SlsRecord,
+  type SlsSource,
   type SlsSourceOptions,
   slsSourceOf,
 } from '../connectors/sls/index.ts'
@@ -13,7 +14,7 @@ import {
   type UndiciTransportOptions,
   undiciTransport,
 } from '../platform/index.ts'
-import { ByteBudget, type Source } from '../source/index.ts'
+import { ByteBudget } from '../source/index.ts'
 import { checkNetwork, networkOf, type SlsNetworkOptions } from './sls-network.ts'
 
 /** Alibaba Cloud SLS: its client, its logstores as a source and as a sink, dispatch by topic, and a producer. */
@@ -70,6 +71,7 @@ export {
   type SlsProducer,
   type SlsProducerOptions,
   type SlsProducerSendOptions,
+  type SlsReadCounts,
   type SlsReadOptions,
   type SlsReceipt,
   type SlsRecord,
@@ -79,8 +81,10 @@ export {
   type SlsSendCounts,
   type SlsSendOptions,
   type SlsSendRetryOptions,
+  type SlsShardProgress,
   type SlsSink,
   type SlsSinkOptions,
+  type SlsSource,
   type SlsSourceOptions,
   type SlsStart,
   type SlsWriteOptions,
@@ -140,7 +144,7 @@ const readAhead = new ByteBudget(readAheadBytes)
 export const slsSource = <const Records extends 'logs' | 'groups' = 'logs'>(
   options: SlsSourceOptions<Records>,
   network?: SlsNetworkOptions,
-): Source<SlsRecord<Records>, 'exactly-once'> => {
+): SlsSource<SlsRecord<Records>> => {
   const transport = networkOf(network)
   return slsSourceOf(options, () => ({ transport: transport(), budget: readAhead }))
 }

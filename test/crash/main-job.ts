@@ -26,7 +26,7 @@ export interface MainJobOptions {
 export const runMainJob = async ({ directory, draws, tally, problems, log }: MainJobOptions): Promise<void> => {
   await mkdir(directory, { recursive: true })
   const files = await inputFiles(directory)
-  const program = fileURLToPath(new URL('../../examples/01-count-and-archive/main.js', import.meta.url))
+  const program = fileURLToPath(new URL('../../examples/06-count-and-archive/main.js', import.meta.url))
   const command = [process.execPath, program, '--once', '--rate', String(rate), ...files]
   log(`the main job on ${files.length} files, in ${directory}`)
   tally.incident('main job')

@@ -53,7 +53,14 @@ export type {
 } from './producer/write-options.ts'
 export { Log } from './source/log.ts'
 export { LogGroup } from './source/log-group.ts'
-export { type ConnectSource, type SlsRecord, type SlsSourceResources, slsSourceOf } from './source/sls-source.ts'
+export type { SlsReadCounts, SlsShardProgress } from './source/read-monitor.ts'
+export {
+  type ConnectSource,
+  type SlsRecord,
+  type SlsSource,
+  type SlsSourceResources,
+  slsSourceOf,
+} from './source/sls-source.ts'
 export type { SlsSourceOptions } from './source/sls-source-options.ts'
 export type { SlsLogstore, SlsReadOptions } from './source/source-options.ts'
 export type { SlsEnd, SlsPosition, SlsStart } from './source/source-position.ts'

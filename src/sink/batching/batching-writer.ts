@@ -75,6 +75,13 @@ export class BatchingWriter<D extends Destination, T = never> {
     return added === undefined ? undefined : Promise.race([added, this.#failed])
   }
 
+  /** As `add`, with the records of a run; see `Batcher.addRun`. */
+  addRun(destination: D, bytes: Uint8Array, ends: readonly number[]): Promise<void> | undefined {
+    this.check()
+    const added = this.#batcher.addRun(destination, bytes, ends)
+    return added === undefined ? undefined : Promise.race([added, this.#failed])
+  }
+
   /**
    * Sends everything that was taken, without waiting for the linger, and resolves when all of it is stored.
    * @throws Error the failure that was kept

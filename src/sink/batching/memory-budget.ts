@@ -30,6 +30,13 @@ export class MemoryBudget {
     return this.#used
   }
 
+  /** Bytes that could be taken now. */
+  get free(): number {
+    if (this.#waiters.size > 0) return 0
+    const own = this.capacity - this.#used
+    return this.#parent === undefined ? own : Math.min(own, this.#parent.free)
+  }
+
   /** How many wait for bytes. */
   get waiting(): number {
     return this.#waiters.size

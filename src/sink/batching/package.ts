@@ -143,6 +143,15 @@ export class OpenPackage<D extends Destination, T> {
     if (ticket !== undefined) this.#tickets.push(ticket)
   }
 
+  /** Appends the records `from` to `to` of a run, which lie in `bytes` from `start` on. */
+  appendRun(bytes: Uint8Array, start: number, ends: readonly number[], from: number, to: number): void {
+    const end = ends[to - 1] as number
+    this.#slab.set(bytes.subarray(start, end), this.#length)
+    const shift = this.#length - start
+    for (let index = from; index < to; index++) this.#ends.push((ends[index] as number) + shift)
+    this.#length += end - start
+  }
+
   seal(sequence: number): Package<D, T> {
     return new Package({
       destination: this.destination,

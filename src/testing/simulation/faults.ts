@@ -10,6 +10,9 @@ import { SeededRandom } from '../seeded-random.ts'
  * - `eio`: a sync fails; of a file, it drops what was not written · `enospc`: the disk is full, just now
  * - `emfile`, `eacces`: no more open files; permission denied · `bitRot`: a read gives one bit wrong
  * - `clockJump`: the wall clock moves, up to a day either way · `timerLate`, `timerEarly`: a timer misses its time
+ * - `refused`: no connection · `requestLost`: it breaks before the request arrived · `answerLost`: it breaks, or falls
+ *   silent, after the request was carried out · `answerCut`: the answer ends early, with nothing to show for it ·
+ *   `slow`: the request arrives seconds later, perhaps after the caller gave up
  */
 export const faultKinds = [
   'kill',
@@ -27,6 +30,11 @@ export const faultKinds = [
   'clockJump',
   'timerLate',
   'timerEarly',
+  'refused',
+  'requestLost',
+  'answerLost',
+  'answerCut',
+  'slow',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]
@@ -82,6 +90,11 @@ export const usualFaultRates: Required<FaultRates> = {
   clockJump: 0.002,
   timerLate: 0.02,
   timerEarly: 0.05,
+  refused: 0.01,
+  requestLost: 0.01,
+  answerLost: 0.02,
+  answerCut: 0.01,
+  slow: 0.01,
 }
 
 /** One configuration of a swarm: each kind with even odds, at 0.3 to 3 times its usual rate. */

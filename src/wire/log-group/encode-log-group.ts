@@ -1,4 +1,5 @@
 import type { LogGroupHeader, LogGroupInit, LogInit } from './log-init.ts'
+import type { LogView } from './log-view.ts'
 import { LogWriter } from './log-writer.ts'
 import { groupLogTag, groupMachineUuidTag, groupSourceTag, groupTagTag, groupTopicTag, listGroupTag } from './tags.ts'
 import { varintSize, writeVarint } from './varint.ts'
@@ -92,6 +93,13 @@ export class LogGroupBuilder {
   addEncoded(log: Uint8Array): number {
     const before = this.#writer.length
     this.#writer.bytesField(groupLogTag, log)
+    return this.#added(before)
+  }
+
+  /** As `add`, with a log that was read: its bytes as they are, and behind them the contents that are added. */
+  addView(log: LogView, added?: LogInit['contents']): number {
+    const before = this.#writer.length
+    log.copyTo(this.#writer, groupLogTag, added)
     return this.#added(before)
   }
 

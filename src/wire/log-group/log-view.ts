@@ -1,6 +1,8 @@
 import { type LogGroupLimits, logGroupLimits } from './limits.ts'
+import type { LogInit } from './log-init.ts'
 import { LogScan, rangesPerContent } from './log-scan.ts'
 import { LogShapes } from './log-shapes.ts'
+import type { LogWriter } from './log-writer.ts'
 import type { PlainFields } from './plain-fields.ts'
 import { isText, TextReader } from './text.ts'
 
@@ -53,6 +55,11 @@ export class LogView {
   /** The serialised log as it came, a slice of the buffer. */
   get bytes(): Uint8Array {
     return this.#source.bytes.subarray(this.#start, this.#end)
+  }
+
+  /** Copies the serialised log into a writer, with more contents behind its own: cheaper than through `bytes`. */
+  copyTo(writer: LogWriter, tag: number, added: LogInit['contents'] | undefined): void {
+    writer.copiedLog(tag, this.#source.bytes, this.#start, this.#end, added)
   }
 
   /** Seconds since 1970. */

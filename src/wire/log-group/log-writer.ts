@@ -95,14 +95,35 @@ export class LogWriter {
       // Two bytes are left for the length: most logs have 128 to 16,383 bytes.
       this.#bytes[start + 3] = logTimeTag
       this.#at = writeVarint(this.#bytes, start + 4, checkedTime(time))
-      if (Array.isArray(contents)) this.#pairs(contents)
-      else this.#fields(contents as Readonly<Record<string, string>>)
+      this.#contents(contents)
       if (timeNs !== undefined) this.#timeNs(timeNs)
       this.#close(start + 1, 2)
     } catch (error) {
       this.#at = start
       throw error
     }
+  }
+
+  /** A log that is serialised already, and contents to follow its own. When it throws, nothing was written. */
+  copiedLog(tag: number, from: Uint8Array, start: number, end: number, added: LogInit['contents'] | undefined): void {
+    const open = this.#at
+    try {
+      this.#room(end - start + 32)
+      const guess = varintSize(end - start)
+      this.#bytes[open] = tag
+      this.#bytes.set(from.subarray(start, end), open + 1 + guess)
+      this.#at = open + 1 + guess + end - start
+      if (added !== undefined) this.#contents(added)
+      this.#close(open + 1, guess)
+    } catch (error) {
+      this.#at = open
+      throw error
+    }
+  }
+
+  #contents(contents: LogInit['contents']): void {
+    if (Array.isArray(contents)) this.#pairs(contents)
+    else this.#fields(contents as Readonly<Record<string, string>>)
   }
 
   #pairs(contents: readonly (readonly [string, string | Uint8Array])[]): void {

@@ -4,6 +4,7 @@ import { type Answer, again, FakeTarget, failed, record, refused, to, tooLarge }
 
 type Step =
   | { readonly kind: 'add'; readonly key: number; readonly bytes: number }
+  | { readonly kind: 'run'; readonly key: number; readonly sizes: readonly number[] }
   | { readonly kind: 'pass'; readonly ms: number }
   | { readonly kind: 'flush' }
 
@@ -11,6 +12,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({ kind: fc.constant('add'), key: fc.nat(3), bytes: fc.integer({ min: 8, max: 260 }) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('run'),
+      key: fc.nat(3),
+      sizes: fc.array(fc.integer({ min: 4, max: 200 }), { minLength: 1, maxLength: 12 }),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass'), ms: fc.nat(2000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('flush') }) },
@@ -59,34 +68,63 @@ test('whatever happens, the budget is never exceeded, its balance is 0 at the en
         limits: { records, bytes, openMax },
         retry: { attemptsMax: 6 },
       })
-      const accepted: number[] = []
+      const given: string[] = []
+      const accepted: string[] = []
       const waiting: Promise<void>[] = []
-      let ticket = 0
+      let pending = 0
+      const next = (key: number, size: number): string => {
+        const text = `${key}:${given.length}:`.padEnd(size, '.')
+        given.push(text)
+        return text
+      }
+      const heed = (texts: readonly string[], added: Promise<void> | undefined): void => {
+        const taken = (): void => void accepted.push(...texts)
+        if (added === undefined) taken()
+        else {
+          pending++
+          waiting.push(added.then(taken, () => {}).finally(() => pending--))
+        }
+      }
       for (const one of rest.steps) {
-        if (one.kind === 'add') {
-          const number = ticket++
-          const added = batcher.add(to(`k${one.key}`, `lane${one.key % 2}`), record('x'.repeat(one.bytes)), number)
-          const taken = (): void => void accepted.push(number)
-          if (added === undefined) taken()
-          else waiting.push(added.then(taken, () => {}))
-        } else if (one.kind === 'pass') await target.clock.advance(one.ms)
-        else batcher.flushNow()
+        if (one.kind === 'pass') await target.clock.advance(one.ms)
+        else if (one.kind === 'flush') batcher.flushNow()
+        else {
+          const destination = to(`k${one.key}`, `lane${one.key % 2}`)
+          if (one.kind === 'add') {
+            const text = next(one.key, one.bytes)
+            heed([text], batcher.add(destination, record(text)))
+          } else {
+            const texts = one.sizes.map((size) => next(one.key, size))
+            const ends = texts.map((_, index) => texts.slice(0, index + 1).join('').length)
+            heed(texts, batcher.addRun(destination, record(texts.join('')), ends))
+          }
+        }
         expect(target.memory.used).toBeLessThanOrEqual(memory)
       }
       if (quietEnd) {
-        for (let turn = 0; turn < 100 && target.memory.used + target.memory.waiting > 0; turn++) {
+        for (let turn = 0; turn < 2000 && target.memory.used + pending > 0; turn++) {
           batcher.flushNow()
           await target.clock.advance(10_000)
         }
+        expect(pending).toBe(0)
+        if (given.every((text) => text.length <= memory)) expect(accepted.length).toBe(given.length)
       }
       await target.clock.advanceUntil(batcher.abort(new Error('the end')))
       await Promise.all(waiting)
       expect([target.memory.used, target.memory.waiting, target.running]).toEqual([0, 0, 0])
       expect([batcher.open, batcher.underWay, target.clock.pendingTimers]).toEqual([0, 0, 0])
-      const ended = target.outcomes.flatMap(({ tickets }) => tickets)
-      expect([...ended].sort((a, b) => a - b)).toEqual([...accepted].sort((a, b) => a - b))
+      const ended = target.outcomes.flatMap((outcome) => outcome.records)
+      expect(new Set(ended).size).toBe(ended.length)
+      expect(given).toEqual(expect.arrayContaining(ended))
+      expect(ended).toEqual(expect.arrayContaining(accepted))
       expect(target.usedMost).toBeLessThanOrEqual(memory)
       expect(target.runningMost).toBeLessThanOrEqual(io + 2)
+      if (!ordered) return
+      for (const key of ['0', '1', '2', '3']) {
+        const stored = [...new Set(target.stored)].filter((text) => text.startsWith(`${key}:`))
+        const numbers = stored.map((text) => Number(text.split(':')[1]))
+        expect(numbers).toEqual([...numbers].sort((left, right) => left - right))
+      }
     }),
     { numRuns: 150 },
   )

@@ -1,5 +1,5 @@
-import { asError, type Digest, isMillraceError, RecordError } from '../../../core/index.ts'
-import { LogGroupEncoder } from '../../../wire/index.ts'
+import { asError, type Digest, invariant, isMillraceError, RecordError } from '../../../core/index.ts'
+import { LogGroupBuilder } from '../../../wire/index.ts'
 import { isLogstoreName, isProjectName } from '../client/names.ts'
 import type { LogDestination, LogDestinations, LogPlace, Tags } from './log-destination.ts'
 import { isHashKey, logstoreNameRule, projectNameRule } from './names.ts'
@@ -30,35 +30,98 @@ export interface LogEncodingParts {
   readonly bytesMax: number
 }
 
+/** Logs of one destination, encoded one behind the other. */
+export interface LogRun {
+  readonly destination: LogDestination
+  readonly bytes: Uint8Array
+  /** Where each log ends. */
+  readonly ends: readonly number[]
+}
+
+/** A run this long goes on its way. */
+const runBytesMax = 64 * 1024
+
 /** Checks logs and encodes them. */
 export class LogEncoding {
   readonly #parts: LogEncodingParts
-  readonly #encoder: LogGroupEncoder
+  readonly #builder: LogGroupBuilder
+  /** The run that is being built. */
+  #destination: LogDestination | undefined
+  #ends: number[] = []
+  /** A run that had to be cut: the log behind it was too large. */
+  #kept: LogRun | undefined
 
   constructor(parts: LogEncodingParts) {
     this.#parts = parts
-    this.#encoder = new LogGroupEncoder({ bytesMax: parts.bytesMax })
+    this.#builder = new LogGroupBuilder({}, { bytesMax: parts.bytesMax + runBytesMax })
   }
 
   /**
+   * One log by itself. There must be no run.
    * @param timeSeconds the time of a log that has none
    * @throws RecordError `RECORD_UNSENDABLE` for what the service can never take
    */
   encode(log: OutgoingLog, routed: string | undefined, timeSeconds: number): EncodedLog {
-    const destination = this.#parts.destinations.of(this.#placeOf(log, routed))
-    const { time = timeSeconds, timeNs, contents } = log
-    if (time > 0xffffffff) {
-      throw unsendable(`its time is ${time}`, 'give seconds since 1970, not milliseconds: Math.floor(ms / 1000)')
+    const destination = this.destinationOf(log, routed)
+    this.append(destination, log, timeSeconds)
+    const run = this.take()
+    invariant(run !== undefined, 'what was appended is there')
+    return { destination, bytes: run.bytes }
+  }
+
+  /** Whether a log of that destination can be appended to the run; otherwise the run is to be taken first. */
+  fits(destination: LogDestination): boolean {
+    if (this.#kept !== undefined) return false
+    return this.#destination === undefined || (this.#destination === destination && this.#builder.size < runBytesMax)
+  }
+
+  /**
+   * Appends a log to the run, or begins one. The run is as before when it throws.
+   * @throws RecordError `RECORD_UNSENDABLE` for what the service can never take
+   */
+  append(destination: LogDestination, { time, timeNs, contents }: OutgoingLog, timeSeconds: number): void {
+    const seconds = time ?? timeSeconds
+    if (seconds > 0xffffffff) {
+      throw unsendable(`its time is ${seconds}`, 'give seconds since 1970, not milliseconds: Math.floor(ms / 1000)')
     }
-    let bytes: Uint8Array
+    const before = this.#builder.size
+    let after: number
     try {
-      bytes = this.#encoder.encodeInPlace({ logs: [{ time, timeNs, contents }] })
+      after = this.#builder.add({ time: seconds, timeNs, contents })
     } catch (thrown) {
       if (isMillraceError(thrown) && thrown.code === 'WIRE_LIMIT_EXCEEDED') throw this.#tooLarge()
       throw unsendable(reasonOf(asError(thrown)), undefined, thrown)
     }
-    if (bytes.length + destination.overheadBytes > this.#parts.bytesMax) throw this.#tooLarge()
-    return { destination, bytes }
+    if (after - before + destination.overheadBytes > this.#parts.bytesMax) {
+      const all = this.#builder.finish()
+      if (this.#destination !== undefined) {
+        this.#kept = { destination: this.#destination, bytes: all.subarray(0, before), ends: this.#ends }
+      }
+      this.#begin()
+      throw this.#tooLarge()
+    }
+    this.#destination = destination
+    this.#ends.push(after)
+  }
+
+  /** The run; undefined when there is none. The next log begins another one. */
+  take(): LogRun | undefined {
+    const kept = this.#kept
+    this.#kept = undefined
+    const destination = this.#destination
+    if (kept !== undefined || destination === undefined) return kept
+    const run = { destination, bytes: this.#builder.finish(), ends: this.#ends }
+    this.#begin()
+    return run
+  }
+
+  destinationOf(log: OutgoingLog, routed: string | undefined): LogDestination {
+    return this.#parts.destinations.of(this.#placeOf(log, routed))
+  }
+
+  #begin(): void {
+    this.#destination = undefined
+    this.#ends = []
   }
 
   #tooLarge(): RecordError {

@@ -137,7 +137,8 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
         const room = this.#takeOne(records[index] as T, batch.timestamps?.[index])
         if (room !== undefined) return { room, next: index + 1 }
       }
-      return undefined
+      const room = this.#giveRun()
+      return room === undefined ? undefined : { room, next: records.length }
     } catch (thrown) {
       this.#batches.fail(asError(thrown))
       throw thrown
@@ -151,13 +152,21 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
     try {
       const hashKey = log.hashKey === undefined ? settings.route?.hashKeyOf(record, digest) : undefined
       const seconds = Math.floor((timestampMs ?? clock.wallMs()) / 1000)
-      const { destination, bytes } = this.#encoding.encode(log, hashKey, seconds)
+      const destination = this.#encoding.destinationOf(log, hashKey)
+      const room = this.#encoding.fits(destination) ? undefined : this.#giveRun()
+      this.#encoding.append(destination, log, seconds)
       this.#rejectedInRow = 0
-      return this.#batches.add(destination, bytes)
+      return room
     } catch (thrown) {
       if (!isMillraceError(thrown) || thrown.code !== 'RECORD_UNSENDABLE') throw thrown
       return this.#reject(record, thrown)
     }
+  }
+
+  /** Hands the logs on that were encoded one behind the other. */
+  #giveRun(): Promise<void> | undefined {
+    const run = this.#encoding.take()
+    return run === undefined ? undefined : this.#batches.addRun(run.destination, run.bytes, run.ends)
   }
 
   #logOf(record: T): OutgoingLog | null {
@@ -192,9 +201,11 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
       return undefined
     }
     counter.deadLetters++
+    const before = this.#giveRun()
     const log = deadLetterLog(onRejected, { step, reason: reasonOf(cause), record })
     const { destination, bytes } = this.#encoding.encode(log, undefined, Math.floor(clock.wallMs() / 1000))
-    return this.#batches.add(destination, bytes)
+    const letter = this.#batches.add(destination, bytes)
+    return before === undefined ? letter : Promise.all([before, letter]).then(() => {})
   }
 
   /** The service refused these for good. True when they are dealt with. */

@@ -12,6 +12,8 @@ export interface GroupRecords<Item> {
   readonly skipped: number
   /** The tag by which a producer marks a package; undefined when it does not count. */
   readonly packageId: string | undefined
+  /** The package was read before: the group is dropped. */
+  readonly resent?: boolean | undefined
   /** Bytes of the serialised group. */
   readonly bytes: number
 }

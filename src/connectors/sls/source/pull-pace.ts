@@ -63,7 +63,9 @@ export class PullPace {
       return outcome.atEnd && outcome.bytes < smallBytes ? Math.max(paceMs, tailWaitMs) : paceMs
     }
     this.#quiet++
-    const quietMs = tailWaitMs * 2 ** Math.min(this.#quiet - 1, 30)
+    // In a crowd the first waits are long already: to come down by doubling alone would take minutes.
+    const firstMs = Math.max(tailWaitMs, idleShareMs / 16)
+    const quietMs = firstMs * 2 ** Math.min(this.#quiet - 1, 30)
     return Math.max(paceMs, Math.min(quietMs, Math.max(idleWaitMs, idleShareMs)))
   }
 

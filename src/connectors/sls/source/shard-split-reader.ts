@@ -16,6 +16,7 @@ import type { Log } from './log.ts'
 import type { LogGroup } from './log-group.ts'
 import type { LogServices, LogstoreCalls, Missing, Pulled } from './log-service.ts'
 import { PullPace } from './pull-pace.ts'
+import type { ReadMonitor } from './read-monitor.ts'
 import { afterLoss, dataLost, findLoss, type Loss, lossText } from './shard-loss.ts'
 import type { ShardSplit } from './shard-split.ts'
 import { isShardSourceEvent, type ShardReaderEvent } from './source-event.ts'
@@ -27,6 +28,7 @@ export interface ShardReaderPorts {
   readonly clock: Pick<Clock, 'monoMs' | 'wallMs'>
   readonly random: Pick<Random, 'float'>
   readonly log: Logger
+  readonly monitor: ReadMonitor
 }
 
 type Item = Log | LogGroup
@@ -43,6 +45,9 @@ interface ShardNotes {
   end: bigint | undefined
   /** The last pull got all there was. */
   caughtUp: boolean
+  /** Where the shard ended when that was last asked for, to tell how far behind the reading is. */
+  lastEnd: bigint | undefined
+  lastEndMs: number
 }
 
 /** Reads shards pull by pull. */
@@ -92,6 +97,7 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
   onFinished(split: ShardSplit): void {
     this.#notes.delete(split.splitId)
     this.#closed.delete(split.splitId)
+    this.#ports.monitor.finished(split.splitId)
     this.#send({ kind: 'finished', splitId: split.splitId })
   }
 
@@ -105,7 +111,10 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
       const { services, random } = this.#ports
       const missing = services.missingOf(thrown)
       if (missing !== undefined) return await this.#missing(split, missing, thrown, signal)
-      if (services.isThrottled(thrown)) this.#waits.set(asError(thrown), notes.pace.throttledMs(random.float()))
+      if (services.isThrottled(thrown)) {
+        this.#ports.monitor.count('throttledPulls')
+        this.#waits.set(asError(thrown), notes.pace.throttledMs(random.float()))
+      }
       throw thrown
     }
   }
@@ -114,7 +123,14 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     let notes = this.#notes.get(splitId)
     if (notes === undefined) {
       const closed = this.#closed.delete(splitId)
-      notes = { pace: new PullPace(this.#settings), closed, end: undefined, caughtUp: false }
+      notes = {
+        pace: new PullPace(this.#settings),
+        closed,
+        end: undefined,
+        caughtUp: false,
+        lastEnd: undefined,
+        lastEndMs: Number.NEGATIVE_INFINITY,
+      }
       this.#notes.set(splitId, notes)
     }
     return notes
@@ -155,10 +171,31 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     }
     const loss = this.#holeIn(split, pulled)
     if (loss !== undefined) return await this.#lost(split, loss, undefined, signal)
-    notes.caughtUp = pulled.atEnd
     const tookMs = clock.monoMs() - startMs
+    await this.#note(split, pulled, calls, notes, signal)
     const outcome = { groups: pulled.groups.length, bytes: pulled.bytes, atEnd: pulled.atEnd, tookMs }
     return this.#fetched(split, pulled, notes.pace.waitMs(outcome, this.#notes.size / this.#idlePullsPerMs))
+  }
+
+  /** For whoever wants to know how far behind the reading is. */
+  async #note(
+    split: ShardSplit,
+    { atEnd, next, groups, bytes, receivedSeconds }: Pulled,
+    calls: LogstoreCalls,
+    notes: ShardNotes,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, monitor } = this.#ports
+    notes.caughtUp = atEnd
+    monitor.count('pulls')
+    if (groups.length === 0) monitor.count('emptyPulls')
+    monitor.count('pulledBytes', bytes)
+    if (!atEnd && clock.monoMs() - notes.lastEndMs >= this.#settings.discoveryMs) {
+      notes.lastEndMs = clock.monoMs()
+      // What cannot be asked for now is not known; the records are there all the same.
+      notes.lastEnd = notes.end ?? (await calls.cursor(split.shard, 'end', signal).catch(() => undefined))
+    }
+    monitor.pulled(split, next, { atEnd, end: notes.lastEnd, receivedSeconds })
   }
 
   /** Without a query every group moves the cursor by one, so that a gap shows (SLS protocol paper, section 5.1). */
@@ -201,6 +238,7 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
       const group = this.#groupRecords(view, split, cursor, pulled.receivedSeconds, skip, seen)
       left -= skip
       if (group.packageId !== undefined) seen.add(group.packageId)
+      if (group.resent) this.#ports.monitor.count('resentGroups')
       return group
     })
     return { groups, skipped: split.skip - left }
@@ -225,6 +263,7 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
         const fix = "pass over such groups with onInvalid: 'skip'"
         throw new RecordError('RECORD_INVALID', { message, place, fix, cause: thrown })
       }
+      this.#ports.monitor.count('invalidGroups')
       this.#ports.log.warn({ ...place, err: thrown }, 'a LogGroup that cannot be decoded is passed over')
       return noRecords(view.bytes.length)
     }
@@ -269,6 +308,8 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     const fields = { split: split.splitId, loss: loss.kind, why: lossText(loss, split) }
     this.#ports.log.warn(fields, 'data was gone before it was read; the loss is accepted')
     const after = afterLoss(split, loss, onDataLoss)
+    this.#ports.monitor.count('losses')
+    this.#ports.monitor.count('lostGroups', after.lostGroups - split.lostGroups)
     if (loss.kind !== 'hole' || onDataLoss === 'earliest') return fetchedNothing(after, 0)
     const end = await this.#ports.services.of(split.logstore).cursor(split.shard, 'end', signal)
     return fetchedNothing({ ...after, cursor: end }, 0)

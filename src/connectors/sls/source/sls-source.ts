@@ -14,6 +14,7 @@ import type { Log } from './log.ts'
 import type { LogGroup } from './log-group.ts'
 import { MirroringReader } from './mirroring-reader.ts'
 import { ProgressMirror } from './progress-mirror.ts'
+import { ReadMonitor, type SlsReadCounts, type SlsShardProgress } from './read-monitor.ts'
 import { ShardEnumerator } from './shard-enumerator.ts'
 import { type ShardSplit, shardSplitSerializer } from './shard-split.ts'
 import { ShardSplitReader } from './shard-split-reader.ts'
@@ -31,6 +32,14 @@ export interface SlsSourceResources {
 /** Called when a job opens the source. */
 export type ConnectSource = (environment: Environment) => SlsSourceResources
 
+/** A source that tells what it does. */
+export interface SlsSource<out T> extends Source<T, 'exactly-once'> {
+  /** How far the reading of each unfinished shard has got, for the job of this process that opened the source last. */
+  progress(): readonly SlsShardProgress[]
+  /** Counts of this process, since the source was made. */
+  counts(): SlsReadCounts
+}
+
 /** What a record is, by the option `records`. */
 export type SlsRecord<Records extends 'logs' | 'groups'> = Records extends 'groups' ? LogGroup : Log
 
@@ -43,29 +52,36 @@ export type SlsRecord<Records extends 'logs' | 'groups'> = Records extends 'grou
 export const slsSourceOf = <const Records extends 'logs' | 'groups' = 'logs'>(
   options: SlsSourceOptions<Records>,
   connect: ConnectSource,
-): Source<SlsRecord<Records>, 'exactly-once'> => {
+): SlsSource<SlsRecord<Records>> => {
   const given = readSourceOptions(options)
   const { settings } = given
-  const source: Source<Log | LogGroup, 'exactly-once'> = {
+  const monitor = new ReadMonitor()
+  const source: SlsSource<Log | LogGroup> = {
+    progress: () => monitor.progress(),
+    counts: () => monitor.counts(),
     kind: 'sls',
     guarantee: 'exactly-once',
     boundedness: settings.end === null ? 'unbounded' : 'bounded',
-    open: (context) => openShards(given, context, connect(context)),
+    open: (context) => {
+      monitor.begin(() => context.clock.wallMs())
+      return openShards(given, context, connect(context), monitor)
+    },
   }
-  return source as Source<SlsRecord<Records>, 'exactly-once'>
+  return source as SlsSource<SlsRecord<Records>>
 }
 
 const openShards = (
   { connection, settings }: SourceOptionsRead,
   context: SourceContext,
   { transport, budget }: SlsSourceResources,
+  monitor: ReadMonitor,
 ): OpenSource<Log | LogGroup> => {
   const { clock, random, digest, compression, job, step, parallelism, batchRecordsMax, batchBytesMax } = context
   const log = context.log.child({ step })
   const client = new SlsClient(connection, { transport, clock, random, digest, compression })
   const services = servicesOf(client, settings, step)
   const queryHash = settings.query === null ? null : hashOf(settings.query, digest)
-  const ports = { services, clock, random, log }
+  const ports = { services, clock, random, log, monitor }
   return openSource<Log | LogGroup, ShardSplit, ShardEnumeratorState>({
     splitSerializer: shardSplitSerializer,
     enumeratorSerializer: shardEnumeratorSerializer,
@@ -89,6 +105,7 @@ const openShards = (
       const { consumerGroup: group, onMirrorFailure } = settings
       if (group === null) return reader
       const onFailure = (error: Error): void => {
+        monitor.count('mirrorFailures')
         if (onMirrorFailure === 'fail') send({ kind: 'mirror-failed', error })
       }
       return new MirroringReader(reader, new ProgressMirror({ services, clock, log, group, onFailure }))

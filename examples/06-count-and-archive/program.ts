@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { isMillraceError, type JobHandle, type JobResult, run } from 'millrace'
+import { UsageError } from '../shared/usage.ts'
 import { help, parseArguments, type Settings } from './arguments.ts'
 import { type Display, type Failure, isRight, openDisplay, type Terminal } from './display.ts'
 import { countAndArchive } from './job.ts'
 import { Results } from './output.ts'
 import { openPlan, type Places, type Plan, sourcePaths } from './plan.ts'
 import { bytesOf, Progress } from './progress.ts'
-import { UsageError } from './usage.ts'
 import { verify } from './verify.ts'
 
 /** What the program needs of its process. */

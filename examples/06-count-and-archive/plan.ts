@@ -1,9 +1,10 @@
 import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
+import { filesOf, findInput, type InputFile } from '../shared/input.ts'
+import { UsageError } from '../shared/usage.ts'
+import { writeAccessLog } from './access-log.ts'
 import type { Settings } from './arguments.ts'
-import { filesOf, findInput, type InputFile } from './input.ts'
 import { isResult } from './output.ts'
-import { UsageError } from './usage.ts'
 
 /** What a run reads and writes, fixed when it first starts and kept beside its checkpoints. */
 export interface Plan {
@@ -53,7 +54,10 @@ export const openPlan = async (settings: Settings, places: Places): Promise<{ pl
 }
 
 const newPlan = async ({ paths, once, out }: Settings, { logs, ownLog }: Places): Promise<Plan> => {
-  const found = await findInput(paths, logs, ownLog)
+  const found = await findInput(paths, logs, async () => {
+    await writeAccessLog(ownLog)
+    return ownLog
+  })
   const files = [...new Map(found.map((file) => [file.inode, file])).values()]
   if (files.length === 0 && once) throw new UsageError(`there is no file in ${paths.join(', ')}`, 'name other files')
   const given = paths.map((path) => resolve(path))

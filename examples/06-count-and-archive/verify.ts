@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
-import { type InputFile, isGzip } from './input.ts'
+import { type End, everything, linesOf } from '../shared/file-lines.ts'
+import { type InputFile, isGzip } from '../shared/input.ts'
 import { Results } from './output.ts'
 
 export interface Verdict {
@@ -57,14 +55,14 @@ export const verify = async ({ out, files, finished }: VerifyOptions): Promise<V
   }
   const total = { in: 0, out: 0, lost: 0, duplicate: 0 }
   for (const [path, end] of ends) {
-    for await (const line of linesOf(path, end, 'also-crlf')) {
-      count(line, 1)
+    for await (const { bytes } of linesOf(path, end, 'also-crlf')) {
+      count(bytes, 1)
       total.in++
     }
   }
   for (const path of results.archiveParts()) {
-    for await (const line of linesOf(path, everything, 'lf')) {
-      count(line, -1)
+    for await (const { bytes } of linesOf(path, everything, 'lf')) {
+      count(bytes, -1)
       total.out++
     }
   }
@@ -74,14 +72,6 @@ export const verify = async ({ out, files, finished }: VerifyOptions): Promise<V
   }
   return { ...total, counted, gone }
 }
-
-/** How far a file was read: past the start of the last line, and where that line may stop at most. */
-interface End {
-  readonly startsBefore: number
-  readonly stopsAt: number
-}
-
-const everything: End = { startsBefore: Number.POSITIVE_INFINITY, stopsAt: Number.POSITIVE_INFINITY }
 
 const endsOf = async (results: Results, files: readonly InputFile[]): Promise<Map<string, End>> => {
   const ends = new Map<string, End>()
@@ -112,33 +102,4 @@ const goneFiles = async (ends: ReadonlyMap<string, End>, files: readonly InputFi
     if (found === undefined || replaced || shorter) gone.push(path)
   }
   return gone
-}
-
-/**
- * The lines of a file without their terminator, decompressed, up to an end. In the input that is `\n` or `\r\n`; in the
- * archive it is always `\n`, and a `\r` before it belongs to the line.
- */
-async function* linesOf(
-  path: string,
-  { startsBefore, stopsAt }: End,
-  terminator: 'lf' | 'also-crlf',
-): AsyncGenerator<Buffer> {
-  const compressed = await isGzip(path)
-  const file = createReadStream(path)
-  const bytes = compressed ? pipeline(file, createGunzip(), () => {}) : file
-  let held: Buffer = Buffer.alloc(0)
-  let start = 0
-  for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk])
-    let from = 0
-    for (let at = held.indexOf(10); at >= 0; at = held.indexOf(10, from)) {
-      if (start + from >= startsBefore) return
-      const stop = terminator === 'also-crlf' && at > from && held[at - 1] === 13 ? at - 1 : at
-      yield held.subarray(from, Math.min(stop, Math.max(from, stopsAt - start)))
-      from = at + 1
-    }
-    start += from
-    held = held.subarray(from)
-  }
-  if (held.length > 0 && start < startsBefore) yield held.subarray(0, Math.max(0, stopsAt - start))
 }

@@ -1,4 +1,5 @@
-import { UsageError } from './usage.ts'
+import { scan } from '../shared/command-line.ts'
+import { UsageError } from '../shared/usage.ts'
 
 export interface Settings {
   /** Files and directories; empty when none are given. */
@@ -12,8 +13,7 @@ export interface Settings {
   readonly help: boolean
 }
 
-const flags = ['--once', '--fresh', '--help']
-const withValue = ['--rate', '--out', '--state', '--parallelism']
+const known = { flags: ['--once', '--fresh', '--help'], withValue: ['--rate', '--out', '--state', '--parallelism'] }
 
 export const help = `npm start -- [options] [files and directories]
 
@@ -34,7 +34,7 @@ Exit codes: 0 done and verified, 1 failed or lost or duplicated lines, 2 wrong c
 
 /** @throws UsageError naming every problem at once */
 export const parseArguments = (given: readonly string[]): Settings => {
-  const { options, paths, problems } = scan(given)
+  const { options, paths, problems } = scan(given, known)
   const number = (name: string, fallback: number | undefined, accept: (value: number) => boolean, what: string) => {
     const text = options.get(name)
     if (text === undefined) return fallback
@@ -55,46 +55,4 @@ export const parseArguments = (given: readonly string[]): Settings => {
   }
   if (problems.length > 0) throw new UsageError(problems.join('; '), 'see npm start -- --help')
   return settings
-}
-
-/** Sorts arguments into options and paths; `--name=value` and `--name value` are the same, and `--` ends the options. */
-const scan = (given: readonly string[]) => {
-  const options = new Map<string, string>()
-  const paths: string[] = []
-  const problems: string[] = []
-  const rest = [...given]
-  for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
-    if (argument === '--') paths.push(...rest.splice(0))
-    else if (!argument.startsWith('-') || argument === '-') paths.push(argument)
-    else {
-      const [name = '', inline] = argument === '-h' ? ['--help'] : argument.split(/=(.*)/s)
-      const value = withValue.includes(name) ? (inline ?? rest.shift()) : inline
-      if (flags.includes(name) && inline === undefined) options.set(name, '')
-      else if (withValue.includes(name) && value !== undefined && value !== '') options.set(name, value)
-      else if (flags.includes(name)) problems.push(`${name} takes no value`)
-      else if (withValue.includes(name)) problems.push(`${name} needs a value`)
-      else problems.push(`unknown option ${name}${suggestion(name)}`)
-    }
-  }
-  return { options, paths, problems }
-}
-
-const suggestion = (name: string): string => {
-  const [nearest] = [...flags, ...withValue]
-    .map((known) => ({ known, distance: editDistance(name, known) }))
-    .sort((a, b) => a.distance - b.distance)
-  return nearest !== undefined && nearest.distance <= 3 ? `, did you mean ${nearest.known}?` : ''
-}
-
-const editDistance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1]
-    for (const [j, other] of [...b].entries()) {
-      const replaced = (row[j] ?? 0) + (letter === other ? 0 : 1)
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
 }

@@ -1,6 +1,5 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { writeAccessLog } from './access-log.ts'
 
 export interface InputFile {
   readonly path: string
@@ -12,13 +11,15 @@ export interface InputFile {
 const foundFilesMax = 40
 const foundBytesMax = 64 * 1024 * 1024
 
-/** What there is to read: the files given, or the logs of this machine, or a log of our own. */
-export const findInput = async (given: readonly string[], logs: string, own: string): Promise<InputFile[]> => {
+/** What there is to read: the files given, or the logs of this machine, or else the file that `orElse` provides. */
+export const findInput = async (
+  given: readonly string[],
+  logs: string,
+  orElse: () => Promise<string>,
+): Promise<InputFile[]> => {
   if (given.length > 0) return (await Promise.all(given.map(filesOf))).flat()
   const found = await readableLogs(logs)
-  if (found.length > 0) return found
-  await writeAccessLog(own)
-  return filesOf(own)
+  return found.length > 0 ? found : filesOf(await orElse())
 }
 
 /** A file, or all files below a directory; nothing when there is neither. */

@@ -1,7 +1,7 @@
 import { type Job, job, valueState } from 'millrace'
 import { fileSink, filesSource } from 'millrace/files'
 import { rateLimited } from 'millrace/source'
-import { levelOf } from './level.ts'
+import { levelOf } from '../shared/level.ts'
 
 export interface CountAndArchiveOptions {
   /** Files and directories to read. */

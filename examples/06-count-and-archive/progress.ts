@@ -1,5 +1,5 @@
 import type { JobEvent, JobHandle } from 'millrace'
-import { isGzip } from './input.ts'
+import { isGzip } from '../shared/input.ts'
 import type { Results } from './output.ts'
 import type { Plan } from './plan.ts'
 

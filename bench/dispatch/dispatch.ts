@@ -1,0 +1,38 @@
+import { comparedFigure, type Figure } from '../harness/figure.ts'
+import { waitForQuiet } from '../harness/machine.ts'
+import { compare, type Pair } from '../harness/statistics.ts'
+import type { Benchmark } from '../harness/suite.ts'
+import { measureVariant, type Variant, variantNames } from './variants.ts'
+
+const named: Readonly<Record<Variant, Pick<Figure, 'figure' | 'floor'>>> = {
+  pass: { figure: 'LogGroups by topic, as they are', floor: 8 },
+  append: { figure: 'one field read, two appended', floor: 6 },
+  objects: { figure: 'all fields as objects, and sent', floor: 4 },
+  pull: { figure: 'pull to objects', floor: 5 },
+  produce: { figure: 'objects sent', floor: 2.5 },
+  passJob: { figure: 'job of LogGroups by topic, beside a loop over our client', floor: 0.8 },
+  objectsJob: { figure: 'job of objects, beside a loop over our codec and client', floor: 0.8 },
+}
+
+export const dispatch: Benchmark = {
+  name: 'dispatch',
+  title:
+    'logs of a web server from logstore to logstore, LZ4 both ways, signed: raw bytes per CPU second of the client, beside the client one would write',
+  async run({ quick, say }) {
+    const pairs = new Map<Variant, Pair[]>(variantNames.map((variant) => [variant, []]))
+    for (let repetition = 0; repetition < (quick ? 1 : 5); repetition++) {
+      for (const variant of variantNames) {
+        await waitForQuiet(quick ? 0 : 10_000)
+        const input = { rounds: quick ? 3 : 5, roundMs: quick ? 300 : 800 }
+        pairs.get(variant)?.push(await measureVariant(variant, input))
+        say(`${variant} ${repetition + 1} done`)
+      }
+    }
+    return variantNames.map((variant) =>
+      comparedFigure(
+        { bench: 'dispatch', ...named[variant], unit: 'MB/CPU s', better: 'more' },
+        compare(pairs.get(variant) ?? []),
+      ),
+    )
+  },
+}

@@ -1,0 +1,73 @@
+import { readWhole, replaceWhole } from '../shared/whole-file.ts'
+
+interface Entries {
+  /** Restarts of the job, with and without the process. */
+  readonly restarts: number
+  /** What all restarts but the last can have written again. */
+  readonly settled: number
+  /** At the last restart: lines that the job might write again, and logs there were in the targets. */
+  readonly open: { readonly uncovered: number; readonly written: number } | undefined
+  /** Logs sent again because an answer was lost. */
+  readonly ambiguous: number
+}
+
+/** How the targets and the checkpoint stand to each other when the job goes on from it. */
+export interface Standing {
+  /** Logs in the targets, copies included. */
+  readonly written: number
+  /** Copies among them, beyond the first of each line. */
+  readonly copies: number
+  /** Lines the checkpoint has seen through: they are not written again. */
+  readonly covered: number
+}
+
+/**
+ * How many copies the at-least-once sink may have written so far. After each restart it writes again at most what the
+ * targets held beyond the checkpoint; kept in a file, since the restarts of killed processes count too.
+ */
+export class Ledger {
+  readonly #path: string
+  #entries: Entries
+
+  private constructor(path: string, entries: Entries) {
+    this.#path = path
+    this.#entries = entries
+  }
+
+  static async open(path: string): Promise<Ledger> {
+    const none: Entries = { restarts: 0, settled: 0, open: undefined, ambiguous: 0 }
+    return new Ledger(path, (await readWhole<Entries>(path)) ?? none)
+  }
+
+  get restarts(): number {
+    return this.#entries.restarts
+  }
+
+  /** Copies there may be. @param ambiguous logs this process sent again because an answer was lost */
+  bound(ambiguous: number): number {
+    const { settled, open, ambiguous: before } = this.#entries
+    return settled + (open?.uncovered ?? 0) + before + ambiguous
+  }
+
+  /** Before the job goes on from a checkpoint. */
+  async restarted({ written, copies, covered }: Standing): Promise<void> {
+    const { restarts, settled, open, ambiguous } = this.#entries
+    // What was written since the restart before bounds what that one has written again.
+    const ofLast = open === undefined ? 0 : Math.min(open.uncovered, written - open.written)
+    await this.#write({
+      restarts: restarts + 1,
+      settled: settled + ofLast,
+      open: { uncovered: Math.max(0, written - copies - covered), written },
+      ambiguous,
+    })
+  }
+
+  async sentAgain(ambiguous: number): Promise<void> {
+    await this.#write({ ...this.#entries, ambiguous: this.#entries.ambiguous + ambiguous })
+  }
+
+  async #write(entries: Entries): Promise<void> {
+    this.#entries = entries
+    await replaceWhole(this.#path, entries)
+  }
+}

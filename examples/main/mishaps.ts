@@ -1,0 +1,74 @@
+import type { SlsClient } from 'millrace/sls'
+import { readWhole, replaceWhole } from '../shared/whole-file.ts'
+
+/** What went wrong on purpose, over all starts of a run. */
+export interface Done {
+  readonly split: boolean
+  readonly killed: boolean
+}
+
+/** How far a run is. */
+export interface Stage {
+  /** Part of the input that is written, from 0 to 1; undefined when nobody knows its size. */
+  readonly written: number | undefined
+  /** Nothing more will be written. */
+  readonly complete: boolean
+  readonly elapsedMs: number
+  /** Since the last checkpoint; undefined before the first. */
+  readonly checkpointAgeMs: number | undefined
+}
+
+const killAfterMs = 500
+
+/** Splits a shard and kills a subtask, each once in a run, while the job works. */
+export class Mishaps {
+  readonly #path: string
+  readonly #client: SlsClient
+  #done: Done
+  #kill = false
+
+  private constructor(path: string, client: SlsClient, done: Done) {
+    this.#path = path
+    this.#client = client
+    this.#done = done
+  }
+
+  static async open(path: string, client: SlsClient): Promise<Mishaps> {
+    return new Mishaps(path, client, (await readWhole<Done>(path)) ?? { split: false, killed: false })
+  }
+
+  /** Lets happen what is due; gives what happened. */
+  async look({ written, complete, elapsedMs, checkpointAgeMs }: Stage): Promise<string | undefined> {
+    const passed = (part: number, ms: number): boolean =>
+      complete || (written === undefined ? elapsedMs >= ms : written >= part)
+    if (!this.#done.split && passed(0.25, 3000)) return this.#split()
+    // In the middle between two checkpoints there is something to be done again.
+    const between = checkpointAgeMs !== undefined && (complete || checkpointAgeMs >= killAfterMs)
+    if (!this.#done.killed && between && passed(0.5, 6000)) {
+      await this.#note({ ...this.#done, killed: true })
+      this.#kill = true
+      return 'a subtask is killed'
+    }
+    return undefined
+  }
+
+  /** Called where the subtask is to be killed. @throws Error once */
+  strike(): void {
+    if (!this.#kill) return
+    this.#kill = false
+    throw new Error('killed on purpose, to show a restart')
+  }
+
+  async #split(): Promise<string> {
+    const [shard] = (await this.#client.shards.list('access')).filter(({ status }) => status === 'readwrite')
+    if (shard === undefined) return 'no shard can be split'
+    const [, ...children] = await this.#client.shards.split('access', shard.id)
+    await this.#note({ ...this.#done, split: true })
+    return `shard ${shard.id} is split into ${children.map(({ id }) => id).join(' and ')}`
+  }
+
+  async #note(done: Done): Promise<void> {
+    this.#done = done
+    await replaceWhole(this.#path, done)
+  }
+}

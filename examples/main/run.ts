@@ -1,0 +1,264 @@
+import { join } from 'node:path'
+import { type JobEvent, type JobHandle, run } from 'millrace'
+import { isGzip } from '../shared/input.ts'
+import { type LocalService, startLocalService } from '../shared/local-service.ts'
+import type { Settings } from './arguments.ts'
+import { type Collect, collect, groupLogsMax } from './collect.ts'
+import { Counts } from './counts.ts'
+import { type DispatchAndCount, dispatchAndCount } from './dispatch-and-count.ts'
+import type { Display } from './display.ts'
+import { Ledger } from './ledger.ts'
+import { LineTable } from './line-table.ts'
+import { Mishaps } from './mishaps.ts'
+import { type Plan, sourcePaths } from './plan.ts'
+import { Progress } from './progress.ts'
+import { shardsOf } from './shards.ts'
+import { Survey } from './survey.ts'
+import { topics } from './topics.ts'
+import { type Verdict, verify } from './verify.ts'
+
+export interface Verified {
+  readonly verdict: Verdict
+  /** Copies that the restarts of the run allow. */
+  readonly bound: number
+  readonly restarts: number
+}
+
+const frameMs = 1000
+const lookMs = 100
+/** Logs are kept for ever: the end is compared with the beginning. */
+const ttlDays = 3650
+
+/** One run of the program: the log service, the job that writes into it, and the job that reads it. */
+export class Run {
+  readonly #plan: Plan
+  readonly #settings: Settings
+  readonly #display: Display
+  readonly #service: LocalService
+  readonly #ledger: Ledger
+  readonly #mishaps: Mishaps
+  readonly #counts: Counts
+  /** What earlier starts wrote, and what this one has looked at again since. */
+  readonly #table = new LineTable()
+  readonly #survey: Survey
+  readonly #collect: Collect
+  readonly #dispatch: DispatchAndCount
+  #bytesRead = 0
+  /** Logs in `access` when the process started. */
+  #writtenBefore = 0
+  #collecting: JobHandle | undefined
+  #dispatching: JobHandle | undefined
+  #stopping = false
+  #checks: Promise<void> = Promise.resolve()
+
+  private constructor(parts: RunParts) {
+    const { plan, settings, display, service, ledger, mishaps } = parts
+    this.#plan = plan
+    this.#settings = settings
+    this.#display = display
+    this.#service = service
+    this.#ledger = ledger
+    this.#mishaps = mishaps
+    this.#counts = new Counts(join(settings.state, 'counts'))
+    this.#survey = new Survey(service.client, this.#table)
+    const { connection } = service
+    this.#collect = collect({
+      connection,
+      paths: sourcePaths(plan),
+      mode: plan.mode,
+      checkpoints: join(settings.state, 'checkpoints', 'collect'),
+      rate: settings.rate ?? rateToWatch(plan),
+      isWritten: ({ path, offset, bytes }) => this.#writtenBefore > 0 && this.#table.has('access', path, offset, bytes),
+      onLine: ({ length }) => {
+        this.#bytesRead += length + 1
+      },
+    })
+    this.#dispatch = dispatchAndCount({
+      connection,
+      checkpoints: join(settings.state, 'checkpoints', 'dispatch-and-count'),
+      counts: join(settings.state, 'counts'),
+      parallelism: settings.parallelism,
+      onGroup: () => mishaps.strike(),
+    })
+  }
+
+  /** Starts the log service. */
+  static async open(plan: Plan, settings: Settings, display: Display): Promise<Run> {
+    const { state } = settings
+    const targets = Object.fromEntries(topics.map((topic) => [topic, { shardCount: 1, ttlDays }]))
+    const service = await startLocalService({
+      directory: join(state, 'log-service'),
+      project: 'millrace',
+      logstores: { access: { shardCount: 4, ttlDays }, ...targets },
+    })
+    const ledger = await Ledger.open(join(state, 'restarts.json'))
+    const mishaps = await Mishaps.open(join(state, 'mishaps.json'), service.client)
+    return new Run({ plan, settings, display, service, ledger, mishaps })
+  }
+
+  get url(): string {
+    return this.#service.url
+  }
+
+  /** Runs both jobs until everything is written, read and told to the consumer group; or until somebody stops it. */
+  async toEnd(): Promise<'finished' | 'stopped'> {
+    await this.#survey.read('access', 'access')
+    this.#writtenBefore = this.#logsIn('access')
+    await this.#noteRestart()
+    const collecting = run(this.#collect.job)
+    const dispatching = run(this.#dispatch.job)
+    this.#collecting = collecting
+    this.#dispatching = dispatching
+    dispatching.events$.subscribe((event) => this.#hear(event))
+    if (this.#stopping) this.stop()
+    // Either of them failing ends the run, and the other one.
+    const failed = new Promise<never>((_, reject) => {
+      collecting.done.catch(reject)
+      dispatching.done.catch(reject)
+    })
+    try {
+      return await Promise.race([failed, this.#watch(collecting, dispatching)])
+    } catch (error) {
+      await this.cancel()
+      throw error
+    }
+  }
+
+  /** Both jobs end with a last checkpoint. */
+  stop(): void {
+    this.#stopping = true
+    this.#collecting?.stop().catch(() => {})
+    this.#dispatching?.stop({ drain: true }).catch(() => {})
+  }
+
+  /** Gives up now. */
+  async cancel(): Promise<void> {
+    await Promise.all([this.#collecting?.cancel(), this.#dispatching?.cancel()])
+  }
+
+  async verify(outcome: 'finished' | 'stopped'): Promise<Verified> {
+    await this.#checks
+    const ambiguous = this.#ambiguous()
+    if (ambiguous > 0) await this.#ledger.sentAgain(ambiguous)
+    const verdict = await verify({
+      client: this.#service.client,
+      counts: join(this.#settings.state, 'counts'),
+      files: this.#plan.files,
+      finished: outcome === 'finished',
+    })
+    return { verdict, bound: this.#ledger.bound(0) + verdict.copiesRead, restarts: this.#ledger.restarts }
+  }
+
+  async close(): Promise<void> {
+    await this.cancel()
+    await this.#service.close()
+  }
+
+  /** Shows the progress once a second, lets the mishaps happen, and ends the job when nothing is left to do. */
+  async #watch(collecting: JobHandle, dispatching: JobHandle): Promise<'finished' | 'stopped'> {
+    const { client } = this.#service
+    const progress = new Progress({
+      running: dispatching,
+      client,
+      counts: this.#counts,
+      written: () => this.#writtenBefore + this.#collect.sink.counts().logs,
+    })
+    const bytes = await bytesOf(this.#plan)
+    const startedMs = performance.now()
+    let complete = false
+    let ended = false
+    collecting.done.then(({ outcome }) => {
+      complete = outcome === 'finished'
+    }, noop)
+    dispatching.done.then(() => {
+      ended = true
+    }, noop)
+    let frames = 0
+    for (;;) {
+      const elapsedMs = performance.now() - startedMs
+      const written = bytes === undefined ? undefined : this.#bytesRead / bytes
+      const mishap = await this.#mishaps.look({
+        written,
+        complete,
+        elapsedMs,
+        checkpointAgeMs: progress.checkpointAgeMs,
+      })
+      if (mishap !== undefined) this.#display.mishap(mishap)
+      const finished = complete && !this.#stopping && (await this.#isAllTold())
+      if (ended || finished || elapsedMs >= frames * frameMs) {
+        frames = Math.floor(elapsedMs / frameMs) + 1
+        this.#display.show(await progress.frame())
+      }
+      if (finished) await dispatching.stop({ drain: true })
+      if (finished) return 'finished'
+      if (ended) {
+        await Promise.all([collecting.done, dispatching.done])
+        return 'stopped'
+      }
+      await new Promise((resolve) => setTimeout(resolve, lookMs))
+    }
+  }
+
+  async #isAllTold(): Promise<boolean> {
+    return (await shardsOf(this.#service.client)).every(({ behind }) => behind === 0)
+  }
+
+  #hear(event: JobEvent): void {
+    this.#display.happened(event)
+    // What it will write again is bounded by what is there now, before it begins to.
+    if (event.kind === 'restarting') {
+      this.#checks = this.#checks.then(() => this.#noteRestart())
+      this.#checks.catch(noop)
+    }
+  }
+
+  async #noteRestart(): Promise<void> {
+    await this.#counts.refresh()
+    const covered = this.#counts.total
+    for (const topic of topics) await this.#survey.read('targets', topic)
+    const { lines, again } = this.#table.countOf('targets')
+    if (lines > 0) await this.#ledger.restarted({ written: lines + again, copies: again, covered })
+  }
+
+  #logsIn(place: 'access' | 'targets'): number {
+    const { lines, again } = this.#table.countOf(place)
+    return lines + again
+  }
+
+  #ambiguous(): number {
+    return Object.values(this.#dispatch.sink.counts().targets).reduce(
+      (sum, { ambiguousLogs }) => sum + ambiguousLogs,
+      0,
+    )
+  }
+}
+
+interface RunParts {
+  readonly plan: Plan
+  readonly settings: Settings
+  readonly display: Display
+  readonly service: LocalService
+  readonly ledger: Ledger
+  readonly mishaps: Mishaps
+}
+
+const noop = (): void => {}
+
+/** Bytes of the whole input; undefined when nobody can tell, because it grows or is compressed. */
+const bytesOf = async ({ mode, files }: Plan): Promise<number | undefined> => {
+  if (mode === 'tail') return undefined
+  for (const { path } of files) if (await isGzip(path)) return undefined
+  return Math.max(
+    1,
+    files.reduce((sum, { size }) => sum + size, 0),
+  )
+}
+
+const secondsToWatch = 5
+const lineBytes = 100
+
+/** Little input would be done before anybody sees it. */
+const rateToWatch = ({ files }: Plan): number => {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0)
+  return Math.max(500, Math.ceil(bytes / lineBytes / secondsToWatch))
+}

@@ -1,0 +1,29 @@
+import { link, open, readFile, rename, rm } from 'node:fs/promises'
+
+/** The value in a JSON file; undefined when there is no such file. */
+export const readWhole = async <T>(path: string): Promise<T | undefined> => {
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : (JSON.parse(text) as T)
+}
+
+/** Writes a JSON file whole or not at all, whatever happens meanwhile; one that is there stays as it is. */
+export const writeOnce = async (path: string, value: unknown): Promise<void> => {
+  const unfinished = await writeBeside(path, value)
+  await link(unfinished, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+  await rm(unfinished)
+}
+
+/** Writes a JSON file whole or not at all, in place of one that is there. */
+export const replaceWhole = async (path: string, value: unknown): Promise<void> =>
+  rename(await writeBeside(path, value), path)
+
+const writeBeside = async (path: string, value: unknown): Promise<string> => {
+  const unfinished = `${path}.${process.pid}`
+  const file = await open(unfinished, 'w')
+  await file.writeFile(JSON.stringify(value, undefined, 2))
+  await file.sync()
+  await file.close()
+  return unfinished
+}

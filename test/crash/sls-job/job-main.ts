@@ -1,0 +1,41 @@
+/** The process that is killed: runs the job of sls-job.ts and says on standard output what happens. */
+import { isMillraceError, run } from '../../../src/entry/index.ts'
+import { type SlsJobSettings, slsJob } from './sls-job.ts'
+
+/** What the process says, one JSON object a line. */
+export type SlsJobEvent =
+  | { readonly event: 'begin' }
+  | { readonly event: 'started'; readonly generation: number; readonly restored: number | null }
+  | { readonly event: 'checkpoint'; readonly id: number; readonly ambiguous: number }
+  | { readonly event: 'restarting'; readonly cause: string }
+  | { readonly event: 'ended'; readonly outcome: 'finished' | 'stopped'; readonly ambiguous: number }
+  | { readonly event: 'failed'; readonly code: string; readonly message: string }
+
+const say = (event: SlsJobEvent): void => {
+  process.stdout.write(`${JSON.stringify(event)}\n`)
+}
+
+const settings = JSON.parse(process.argv[2] ?? '') as SlsJobSettings
+say({ event: 'begin' })
+const { job, sink } = slsJob(settings)
+const running = run(job, { handleSignals: true })
+running.events$.subscribe((event) => {
+  if (event.kind === 'started') {
+    say({ event: 'started', generation: event.generation, restored: event.restored ?? null })
+  } else if (event.kind === 'checkpoint-completed') {
+    say({ event: 'checkpoint', id: event.checkpointId, ambiguous: sink.counts().ambiguousLogs })
+  } else if (event.kind === 'restarting') {
+    say({ event: 'restarting', cause: event.cause.message })
+  }
+})
+let exitCode = 0
+try {
+  const { outcome } = await running.done
+  say({ event: 'ended', outcome, ambiguous: sink.counts().ambiguousLogs })
+} catch (error) {
+  const code = isMillraceError(error) ? error.code : 'UNEXPECTED'
+  exitCode = isMillraceError(error) ? error.exitCode : 1
+  say({ event: 'failed', code, message: error instanceof Error ? error.message : String(error) })
+}
+// What was said has to reach the harness first.
+process.stdout.write('', () => process.exit(exitCode))

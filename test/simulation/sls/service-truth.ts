@@ -1,0 +1,136 @@
+import { type Compression, silentLogger } from '../../../src/core/index.ts'
+import { applyFact } from '../../../src/logservice/apply-fact.ts'
+import { decodeJson, type Fact } from '../../../src/logservice/facts.ts'
+import { recoverState } from '../../../src/logservice/recover-state.ts'
+import { emptyState, type Logstore, type ServiceState } from '../../../src/logservice/service-state.ts'
+import type { Entry, GroupEntry, LogStorage, Recovered } from '../../../src/logservice/storage/log-storage.ts'
+import { streamId } from '../../../src/logservice/storage/log-storage.ts'
+import { viewLogGroup } from '../../../src/wire/index.ts'
+
+/** A log as it lies in the storage. */
+export interface StoredLog {
+  readonly fields: Readonly<Record<string, string>>
+  /** Number of the log in its LogGroup. */
+  readonly index: number
+}
+
+/** A LogGroup as it lies in the storage. */
+export interface StoredLogGroup {
+  readonly packId: string | undefined
+  readonly logs: readonly StoredLog[]
+  /** To tell whether it is the same after a restart. */
+  readonly text: string
+}
+
+export interface TruthListener {
+  /** A group is there for good, as number `index` of its stream. */
+  stored(stream: number, index: number, group: StoredLogGroup): void
+  /** The definitions have changed. */
+  changed(fact: Fact): void
+  /** The storage took none of it, and says that it never will. */
+  refused(error: unknown): void
+}
+
+/**
+ * What the log service holds, learnt from its storage below everything that serves it: a group counts from when the
+ * storage calls it durable, and every restart reads all of them again. What counts once must stay (S7).
+ */
+export class ServiceTruth {
+  readonly #violate: (what: string) => void
+  readonly #listener: TruthListener
+  readonly #streams = new Map<number, StoredLogGroup[]>()
+  #state: ServiceState = emptyState()
+  restarts = 0
+
+  constructor(violate: (what: string) => void, listener: TruthListener) {
+    this.#violate = violate
+    this.#listener = listener
+  }
+
+  /** The logstore as it is defined now. */
+  logstore(project: string, name: string): Logstore | undefined {
+    return this.#state.projects.get(project)?.logstores.get(name)
+  }
+
+  /** The groups of a stream in their order. */
+  groups(stream: number): readonly StoredLogGroup[] {
+    return this.#streams.get(stream) ?? []
+  }
+
+  /** What a service that starts has found, watched from now on. */
+  async watch(recovered: Recovered, compression: Compression): Promise<Recovered> {
+    const { storage } = recovered
+    const lz4 = await compression.blockCodec('lz4')
+    const decode = ({ block, rawBytes }: Pick<GroupEntry, 'block' | 'rawBytes'>): StoredLogGroup =>
+      storedGroup(lz4.decompress(block, rawBytes))
+    const streams = new Set([...this.#streams.keys(), ...storage.streams()])
+    for (const stream of streams) {
+      const id = streamId(stream)
+      const end = storage.end(id)
+      const known = this.#streams.get(stream)?.length ?? 0
+      if (end < known) this.#violate(`S7: stream ${stream} ended at ${known} before the restart, and now at ${end}`)
+      for (let from = storage.begin(id); from < end; ) {
+        const groups = await storage.read(id, from, { count: 100, rawBytesMax: 1 << 20, before: end })
+        for (const group of groups) this.#note(stream, group.index, decode(group))
+        from = (groups.at(-1)?.index ?? end) + 1
+      }
+    }
+    this.#state = recoverState(recovered, silentLogger)
+    for (const bytes of recovered.facts) this.#listener.changed(decodeJson(bytes) as Fact)
+    this.restarts++
+    return { ...recovered, storage: this.#watched(storage, decode) }
+  }
+
+  #watched(storage: LogStorage, decode: (entry: GroupEntry) => StoredLogGroup): LogStorage {
+    return {
+      commit: async (entries) => {
+        try {
+          await storage.commit(entries)
+        } catch (error) {
+          this.#listener.refused(error)
+          throw error
+        }
+        for (const entry of entries) this.#noteEntry(entry, decode)
+      },
+      end: (stream) => storage.end(stream),
+      begin: (stream) => storage.begin(stream),
+      receivedMs: (stream, index) => storage.receivedMs(stream, index),
+      firstReceivedFrom: (stream, ms) => storage.firstReceivedFrom(stream, ms),
+      bytes: (stream) => storage.bytes(stream),
+      streams: () => storage.streams(),
+      read: (stream, from, limits) => storage.read(stream, from, limits),
+      trim: (stream, index) => storage.trim(stream, index),
+      drop: (stream) => storage.drop(stream),
+      close: () => storage.close(),
+    }
+  }
+
+  #noteEntry(entry: Entry, decode: (entry: GroupEntry) => StoredLogGroup): void {
+    if (entry.kind === 'group') {
+      this.#note(entry.stream, this.groups(entry.stream).length, decode(entry))
+      return
+    }
+    const fact = decodeJson(entry.bytes) as Fact
+    applyFact(this.#state, fact)
+    this.#listener.changed(fact)
+  }
+
+  #note(stream: number, index: number, group: StoredLogGroup): void {
+    const groups = this.#streams.get(stream) ?? []
+    this.#streams.set(stream, groups)
+    const known = groups[index]
+    if (known !== undefined) {
+      if (known.text !== group.text) this.#violate(`S7: group ${index} of stream ${stream} is another one now`)
+      return
+    }
+    groups[index] = group
+    this.#listener.stored(stream, index, group)
+  }
+}
+
+const storedGroup = (bytes: Uint8Array): StoredLogGroup => {
+  const view = viewLogGroup(bytes)
+  const logs = [...view.logs()].map((log, index) => ({ fields: { ...log.toObject() }, index }))
+  const packId = view.tags.find(([name]) => name === '__pack_id__')?.[1]
+  return { packId, logs, text: JSON.stringify([view.topic, view.tags, logs]) }
+}

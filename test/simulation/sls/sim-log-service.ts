@@ -1,0 +1,108 @@
+import { SlsClient } from '../../../src/connectors/sls/index.ts'
+import { isMillraceError, silentLogger } from '../../../src/core/index.ts'
+import {
+  type FaultRule,
+  type LogServiceOptions,
+  openLogService,
+  openStorage,
+} from '../../../src/logservice/index.ts'
+import {
+  directTransport,
+  type ProcessEnd,
+  type ProcessMain,
+  type SimNetwork,
+  type SimProcess,
+} from '../../../src/testing/index.ts'
+import { simDirectoryLock } from '../../../src/testing/simulation/sim-directory-lock.ts'
+import type { Stage } from '../play.ts'
+import type { ServiceTruth } from './service-truth.ts'
+
+export const connection = {
+  endpoint: 'http://localhost',
+  project: 'proj',
+  credentials: { accessKeyId: 'id', accessKeySecret: 'secret' },
+  timeout: '2s',
+} as const
+
+export interface SimLogServiceOptions {
+  readonly service: Omit<LogServiceOptions, 'auth' | 'projects'>
+  /** Faults of the service itself, for as long as things go wrong. */
+  readonly rules: readonly FaultRule[]
+  readonly segmentBytes: number
+  /** Logstores with their numbers of shards. */
+  readonly logstores: Readonly<Record<string, number>>
+}
+
+/** What may end a service process beside a crash: its disk. It is started again, as an operator would. */
+const diskCodes = new Set(['STORAGE_FAILED', 'LOG_STORE_UNAVAILABLE', 'LOG_STORE_FAILED', 'DISK_FULL'])
+
+/** The real log service on a machine of its own, started again whenever it is down. */
+export class SimLogService {
+  readonly #stage: Stage
+  readonly #network: SimNetwork
+  readonly #truth: ServiceTruth
+  readonly #options: SimLogServiceOptions
+  #starts = 0
+  #process: SimProcess | undefined
+
+  constructor(stage: Stage, network: SimNetwork, truth: ServiceTruth, options: SimLogServiceOptions) {
+    this.#stage = stage
+    this.#network = network
+    this.#truth = truth
+    this.#options = options
+  }
+
+  start(): void {
+    const { world } = this.#stage
+    this.#process = world.host('sls').spawn(`sls-${++this.#starts}`, this.#main, {
+      onEnd: (end, process) => this.#onEnd(end, process),
+    })
+  }
+
+  /** The storage gave up for good: somebody notices, and ends the process. */
+  giveUp(): void {
+    const process = this.#process
+    this.#stage.world.at(300, () => process?.kill())
+  }
+
+  readonly #main: ProcessMain = async (environment, process) => {
+    const { service: given, rules, segmentBytes, logstores } = this.#options
+    const { disk } = this.#stage.world.host('sls')
+    const service = await openLogService(
+      { ...given, auth: 'off', projects: ['proj'] },
+      {
+        ...environment,
+        openStorage: async (snapshot) => {
+          const lock = simDirectoryLock(disk, process)
+          const place = { directory: 'data', lock, snapshot, segmentBytes, reserveBytes: 0, log: silentLogger }
+          return await this.#truth.watch(await openStorage({ ...environment, ...place }), environment.compression)
+        },
+      },
+    )
+    const transport = directTransport(service.handle, { clock: environment.clock })
+    const client = new SlsClient(connection, { ...environment, transport })
+    const there = await client.logstores.list()
+    for (const [name, shardCount] of Object.entries(logstores)) {
+      if (!there.logstores.includes(name)) await client.logstores.create(name, { shardCount })
+    }
+    const { faults } = this.#stage.world
+    const removers = faults.enabled ? rules.map((rule) => service.addFault(rule)) : []
+    this.#network.listen('http://localhost', process, async (request, peer) => {
+      if (!faults.enabled) for (const remove of removers.splice(0)) remove()
+      return await service.handle(request, peer)
+    })
+    await new Promise(() => {})
+  }
+
+  #onEnd(end: ProcessEnd, process: SimProcess): void {
+    const { world, count, random } = this.#stage
+    count('service ends')
+    this.#network.ended(process, end)
+    if (end.kind === 'threw') {
+      const code = isMillraceError(end.error) ? end.error.code : end.error.name
+      count(`service exit ${code}`)
+      if (!diskCodes.has(code)) world.violate(`the log service died: ${end.error.stack ?? end.error.message}`)
+    }
+    world.at(50 + random.exponential(300), () => this.start())
+  }
+}
