@@ -8,6 +8,7 @@ import { root, setUpOrExit } from './setup.mjs'
 
 const programs = {
   start: { file: 'dist/examples/main/main.js' },
+  example: { file: 'dist/examples/main.js' },
   logservice: { file: 'dist/src/cli/main.js', first: ['logservice'] },
   test: { file: 'node_modules/vitest/vitest.mjs', first: ['run'] },
   check: { file: 'scripts/check.mjs' },

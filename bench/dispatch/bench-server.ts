@@ -9,6 +9,10 @@ export interface ServerPlan {
   readonly pulls: number
   /** Raw bytes that come in each second, in small groups; 0: all is there already. */
   readonly bytesPerSecond: number
+  /** What a pull gives: about 3 MB in 12 groups, or one group of 256 KiB. */
+  readonly list: 'large' | 'small'
+  /** Answers nothing but listings of shards until another plan comes. */
+  readonly held: boolean
 }
 
 /** What it was given since the last plan. */
@@ -23,12 +27,12 @@ export interface ServerReport {
 
 export interface ServerFacts {
   readonly port: number
-  /** Raw bytes and groups of a pull. */
-  readonly pullBytes: number
-  readonly pullGroups: number
-  /** Raw bytes of a pull from a slow stream. */
+  /** Raw bytes of what a pull gives, by list. */
+  readonly largeBytes: number
   readonly smallBytes: number
 }
+
+const everything: ServerPlan = { shards: 1, pulls: 2 ** 40, bytesPerSecond: 0, list: 'large', held: false }
 
 /** The other end, in a process of its own: what it costs is not measured. */
 export class BenchServer {
@@ -48,11 +52,19 @@ export class BenchServer {
 
   /** Gives what happened since the last plan. */
   async plan(plan: Partial<ServerPlan>): Promise<ServerReport> {
-    return this.#ask({ plan: { shards: 1, pulls: 2 ** 40, bytesPerSecond: 0, ...plan } })
+    return this.#ask({ plan: { ...everything, ...plan } })
   }
 
   report(): Promise<ServerReport> {
     return this.#ask({})
+  }
+
+  /** Resolves when the first call is held. */
+  async held(): Promise<void> {
+    for (;;) {
+      const [message] = (await once(this.#child, 'message')) as [object]
+      if ('held' in message) return
+    }
   }
 
   async stop(): Promise<void> {
@@ -62,7 +74,9 @@ export class BenchServer {
 
   async #ask(message: object): Promise<ServerReport> {
     this.#child.send(message)
-    const [report] = (await once(this.#child, 'message')) as [ServerReport]
-    return report
+    for (;;) {
+      const [report] = (await once(this.#child, 'message')) as [ServerReport | { readonly held: true }]
+      if ('puts' in report) return report
+    }
   }
 }

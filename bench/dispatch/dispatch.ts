@@ -1,7 +1,8 @@
-import { comparedFigure, type Figure } from '../harness/figure.ts'
+import { comparedFigure, type Figure, plainFigure } from '../harness/figure.ts'
 import { waitForQuiet } from '../harness/machine.ts'
 import { compare, type Pair } from '../harness/statistics.ts'
 import type { Benchmark } from '../harness/suite.ts'
+import { measureSteady } from './steady.ts'
 import { measureVariant, type Variant, variantNames } from './variants.ts'
 
 const named: Readonly<Record<Variant, Pick<Figure, 'figure' | 'floor'>>> = {
@@ -28,11 +29,16 @@ export const dispatch: Benchmark = {
         say(`${variant} ${repetition + 1} done`)
       }
     }
-    return variantNames.map((variant) =>
-      comparedFigure(
-        { bench: 'dispatch', ...named[variant], unit: 'MB/CPU s', better: 'more' },
-        compare(pairs.get(variant) ?? []),
-      ),
-    )
+    const steady: number[] = []
+    for (let repetition = 0; repetition < (quick ? 1 : 3); repetition++) {
+      await waitForQuiet(quick ? 0 : 10_000)
+      steady.push(await measureSteady(quick ? 5 : 20))
+    }
+    const figures = variantNames.map((variant) => {
+      const figure = { bench: 'dispatch', ...named[variant], unit: 'MB/CPU s', better: 'more' } as const
+      return comparedFigure(figure, compare(pairs.get(variant) ?? []))
+    })
+    const figure = 'job of LogGroups at 5 MB/s, of a core'
+    return [...figures, plainFigure({ bench: 'dispatch', figure, floor: 2, unit: '%', better: 'less' }, steady)]
   },
 }

@@ -1,5 +1,13 @@
 import { job, run } from '../../src/entry/index.ts'
-import { sendingResources, slsDispatch, slsSink, slsSource } from '../../src/entry/sls.ts'
+import {
+  type Log,
+  type OutgoingLog,
+  type SlsDispatch,
+  sendingResources,
+  slsDispatch,
+  slsSink,
+  slsSource,
+} from '../../src/entry/sls.ts'
 import { connectionTo, type Loop } from './loops.ts'
 
 /** The same work as jobs: each run starts, reads what is there, and ends. */
@@ -7,19 +15,23 @@ import { connectionTo, type Loop } from './loops.ts'
 const source = { logstore: 'source', end: 'now' } as const
 const topics = ['topic-0', 'topic-1', 'topic-2', 'topic-3']
 
+/** LogGroups by topic to as many logstores. */
+export const dispatchTo = (port: number, resources = sendingResources()): SlsDispatch =>
+  slsDispatch(
+    {
+      ...connectionTo(port),
+      targets: Object.fromEntries(topics.map((topic) => [topic, { logstore: topic }])),
+      routes: Object.fromEntries(topics.map((topic) => [topic, topic])),
+    },
+    { resources },
+  )
+
 /** LogGroups by topic, as they are. */
 export const passJob = (port: number): Loop => {
-  const connection = connectionTo(port)
-  const place = { resources: sendingResources() }
-  const targets = Object.fromEntries(topics.map((topic) => [topic, { logstore: topic }]))
-  const routes = Object.fromEntries(topics.map((topic) => [topic, topic]))
+  const resources = sendingResources()
   return async () => {
-    const dispatch = slsDispatch({ ...connection, targets, routes }, place)
-    await run(
-      job('pass', (flow) =>
-        flow.from('in', slsSource({ ...connection, ...source, records: 'groups' })).to('out', dispatch),
-      ),
-    ).done
+    const groups = slsSource({ ...connectionTo(port), ...source, records: 'groups' })
+    await run(job('pass', (flow) => flow.from('in', groups).to('out', dispatchTo(port, resources)))).done
   }
 }
 
@@ -27,23 +39,15 @@ export const passJob = (port: number): Loop => {
 export const objectsJob = (port: number): Loop => {
   const connection = connectionTo(port)
   const place = { resources: sendingResources() }
+  const log = (record: Log): OutgoingLog => {
+    const contents = record.toObject()
+    contents['env'] = 'prod'
+    contents['slow'] = contents['status'] === '502' ? '1' : '0'
+    const { topic, time, timeNs } = record
+    return { contents, topic, time, timeNs, logstore: topic }
+  }
   return async () => {
-    const sink = slsSink<{ topic: string; time: number; timeNs: number | undefined; contents: Record<string, string> }>(
-      { ...connection, log: ({ topic, ...log }) => ({ ...log, topic, logstore: topic }), package: { bytes: '1MiB' } },
-      place,
-    )
-    await run(
-      job('objects', (flow) =>
-        flow
-          .from('in', slsSource({ ...connection, ...source }))
-          .map((log) => {
-            const contents = log.toObject()
-            contents['env'] = 'prod'
-            contents['slow'] = contents['status'] === '502' ? '1' : '0'
-            return { topic: log.topic, time: log.time, timeNs: log.timeNs, contents }
-          })
-          .to('out', sink),
-      ),
-    ).done
+    const sink = slsSink({ ...connection, log, package: { bytes: '1MiB' } }, place)
+    await run(job('objects', (flow) => flow.from('in', slsSource({ ...connection, ...source })).to('out', sink))).done
   }
 }

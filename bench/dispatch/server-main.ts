@@ -13,7 +13,7 @@ const lz4 = await nodeCompression.blockCodec('lz4')
 const first = 1_000_000n
 const decodedPuts = 32
 
-let plan: ServerPlan = { shards: 1, pulls: 1, bytesPerSecond: 0 }
+let plan: ServerPlan = { shards: 1, pulls: 1, bytesPerSecond: 0, list: 'large', held: false }
 let report = { puts: 0, rawBytes: 0, records: 0, recordBytes: 0, pulls: 0 }
 let startMs = performance.now()
 
@@ -28,9 +28,10 @@ const listOf = (groupsMax: number): List => {
   return { body: Buffer.from(lz4.compress(list)), rawBytes: list.length, groups: BigInt(encoded.length) }
 }
 
-/** What a pull gives: about 3 MB; of a slow stream about 256 KiB. */
-const large = listOf(12)
-const small = listOf(1)
+/** What a pull gives. */
+const lists = { large: listOf(12), small: listOf(1) } as const
+/** Answers that wait until a plan lets them go. */
+const waiting: (() => void)[] = []
 
 const answer = (response: ServerResponse, headers: Record<string, string>, body: Uint8Array | string): void => {
   response.writeHead(200, { 'x-log-requestid': '5F0A0B', ...headers, 'content-length': Buffer.byteLength(body) })
@@ -39,18 +40,18 @@ const answer = (response: ServerResponse, headers: Record<string, string>, body:
 const answerJson = (response: ServerResponse, value: unknown): void =>
   answer(response, { 'content-type': 'application/json' }, JSON.stringify(value))
 
-const end = (): bigint => first + BigInt(plan.pulls) * (plan.bytesPerSecond === 0 ? large.groups : small.groups)
+const end = (): bigint => first + BigInt(plan.pulls) * lists[plan.list].groups
 
 /** How far a slow stream has got. */
 const written = (): bigint => {
   if (plan.bytesPerSecond === 0) return end()
   const bytes = ((performance.now() - startMs) / 1000) * plan.bytesPerSecond
-  return first + BigInt(Math.floor(bytes / small.rawBytes / plan.shards))
+  return first + BigInt(Math.floor(bytes / lists[plan.list].rawBytes / plan.shards)) * lists[plan.list].groups
 }
 
 const pull = (response: ServerResponse, query: URLSearchParams): void => {
   const cursor = decodeCursor(query.get('cursor') ?? '') ?? first
-  const list = plan.bytesPerSecond === 0 ? large : small
+  const list = lists[plan.list]
   const last = cursor + list.groups > written() || cursor >= end()
   report.pulls++
   const next = last ? cursor : cursor + list.groups
@@ -63,7 +64,7 @@ const pull = (response: ServerResponse, query: URLSearchParams): void => {
       'x-log-count': last ? '0' : String(list.groups),
       'x-log-bodyrawsize': last ? '0' : String(list.rawBytes),
       'x-log-cursor-time': '1760000000',
-      ...(last ? { 'x-log-end-of-cursor': '1' } : {}),
+      ...(next + list.groups > written() ? { 'x-log-end-of-cursor': '1' } : {}),
     },
     last ? '' : list.body,
   )
@@ -108,7 +109,13 @@ const server = createServer((request, response) => {
   const pieces: Buffer[] = []
   request.on('data', (piece: Buffer) => pieces.push(piece))
   request.on('end', () => {
-    if (request.method === 'GET') return get(url.pathname, url.searchParams, response)
+    if (request.method === 'GET') {
+      const answerIt = (): void => get(url.pathname, url.searchParams, response)
+      if (!plan.held || url.pathname.endsWith('/shards')) return answerIt()
+      if (waiting.length === 0) process.send?.({ held: true })
+      waiting.push(answerIt)
+      return
+    }
     try {
       check(request.headers, Buffer.concat(pieces))
       answer(response, {}, '')
@@ -125,6 +132,7 @@ process.on('message', (message: { readonly plan?: ServerPlan }) => {
     plan = message.plan
     report = { puts: 0, rawBytes: 0, records: 0, recordBytes: 0, pulls: 0 }
     startMs = performance.now()
+    if (!plan.held) for (const answerIt of waiting.splice(0)) answerIt()
   }
   process.send?.(done)
 })
@@ -133,8 +141,7 @@ await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 const address = server.address()
 const facts = {
   port: typeof address === 'object' && address !== null ? address.port : 0,
-  pullBytes: large.rawBytes,
-  pullGroups: Number(large.groups),
-  smallBytes: small.rawBytes,
+  largeBytes: lists.large.rawBytes,
+  smallBytes: lists.small.rawBytes,
 }
 process.send?.(facts)

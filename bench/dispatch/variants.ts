@@ -47,7 +47,7 @@ const producedLogs = (): { logs: readonly PlainLog[]; records: readonly PlainRec
 }
 
 const sidesOf = (variant: Variant, server: BenchServer): Sides => {
-  const { port, pullBytes } = server.facts
+  const { port, largeBytes: pullBytes } = server.facts
   const client = clientOf(port)
   const origin = `http://127.0.0.1:${port}`
   const pulled = (run: Loop): Pass => ({ run, bytes: pullBytes, atOnce: 2, prepare: () => server.plan({}) })

@@ -54,7 +54,7 @@ export const collect = ({ paths, mode, connection, checkpoints, rate, isWritten,
       }
     },
   })
-  const files = filesSource({ paths, mode, allowEmpty: true })
+  const files = filesSource({ paths, mode })
   const options = { guarantee: 'at-least-once', checkpoint: { every: '1s', dir: checkpoints }, parallelism: 2 } as const
   const collectJob = job('collect', options, (flow) => {
     flow

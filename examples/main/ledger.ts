@@ -13,6 +13,8 @@ interface Entries {
 
 /** How the targets and the checkpoint stand to each other when the job goes on from it. */
 export interface Standing {
+  /** Whether the job waits for this look, or may have begun to write again. */
+  readonly job: 'stands' | 'goes on'
   /** Logs in the targets, copies included. */
   readonly written: number
   /** Copies among them, beyond the first of each line. */
@@ -49,15 +51,16 @@ export class Ledger {
     return settled + (open?.uncovered ?? 0) + before + ambiguous
   }
 
-  /** Before the job goes on from a checkpoint. */
-  async restarted({ written, copies, covered }: Standing): Promise<void> {
+  /** When the job goes on from a checkpoint. */
+  async restarted({ job, written, copies, covered }: Standing): Promise<void> {
     const { restarts, settled, open, ambiguous } = this.#entries
     // What was written since the restart before bounds what that one has written again.
     const ofLast = open === undefined ? 0 : Math.min(open.uncovered, written - open.written)
     await this.#write({
       restarts: restarts + 1,
       settled: settled + ofLast,
-      open: { uncovered: Math.max(0, written - copies - covered), written },
+      // What it wrote again before the look is not to be missed by the next one.
+      open: { uncovered: Math.max(0, written - copies - covered), written: job === 'stands' ? written : 0 },
       ambiguous,
     })
   }

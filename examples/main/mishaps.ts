@@ -18,14 +18,15 @@ export interface Stage {
   readonly checkpointAgeMs: number | undefined
 }
 
-const killAfterMs = 500
+const killAfterMs = 300
 
 /** Splits a shard and kills a subtask, each once in a run, while the job works. */
 export class Mishaps {
   readonly #path: string
   readonly #client: SlsClient
   #done: Done
-  #kill = false
+  /** A subtask is to be killed. */
+  #armed = false
 
   private constructor(path: string, client: SlsClient, done: Done) {
     this.#path = path
@@ -41,30 +42,32 @@ export class Mishaps {
   async look({ written, complete, elapsedMs, checkpointAgeMs }: Stage): Promise<string | undefined> {
     const passed = (part: number, ms: number): boolean =>
       complete || (written === undefined ? elapsedMs >= ms : written >= part)
-    if (!this.#done.split && passed(0.25, 3000)) return this.#split()
+    if (!this.#done.split && passed(0.2, 3000)) return this.#split()
     // In the middle between two checkpoints there is something to be done again.
     const between = checkpointAgeMs !== undefined && (complete || checkpointAgeMs >= killAfterMs)
-    if (!this.#done.killed && between && passed(0.5, 6000)) {
-      await this.#note({ ...this.#done, killed: true })
-      this.#kill = true
-      return 'a subtask is killed'
-    }
+    this.#armed = !this.#done.killed && between && passed(0.4, 5000)
     return undefined
   }
 
   /** Called where the subtask is to be killed. @throws Error once */
   strike(): void {
-    if (!this.#kill) return
-    this.#kill = false
+    if (!this.#armed) return
+    this.#armed = false
+    // Forgotten if the process is killed right now: then it happens once more.
+    this.#note({ ...this.#done, killed: true }).catch(() => {})
     throw new Error('killed on purpose, to show a restart')
   }
 
   async #split(): Promise<string> {
+    await this.#note({ ...this.#done, split: true })
     const [shard] = (await this.#client.shards.list('access')).filter(({ status }) => status === 'readwrite')
     if (shard === undefined) return 'no shard can be split'
-    const [, ...children] = await this.#client.shards.split('access', shard.id)
-    await this.#note({ ...this.#done, split: true })
-    return `shard ${shard.id} is split into ${children.map(({ id }) => id).join(' and ')}`
+    try {
+      const [, ...children] = await this.#client.shards.split('access', shard.id)
+      return `shard ${shard.id} is split into ${children.map(({ id }) => id).join(' and ')}`
+    } catch (error) {
+      return `shard ${shard.id} could not be split: ${error instanceof Error ? error.message : String(error)}`
+    }
   }
 
   async #note(done: Done): Promise<void> {

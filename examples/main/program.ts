@@ -1,10 +1,10 @@
 import { isMillraceError } from 'millrace'
 import type { Terminal } from '../shared/terminal.ts'
 import { UsageError } from '../shared/usage.ts'
-import { help, parseArguments, type Settings } from './arguments.ts'
+import { help, parseArguments } from './arguments.ts'
 import { type Display, type Failure, openDisplay } from './display.ts'
-import { openPlan, type Places, type Plan } from './plan.ts'
-import { Run } from './run.ts'
+import { openPlan, type Places } from './plan.ts'
+import { type Opened, Run } from './run.ts'
 import { isRight } from './verify.ts'
 
 /** What the program needs of its process. */
@@ -34,19 +34,13 @@ export const program = async (options: ProgramOptions): Promise<number> => {
   }
 }
 
-interface Opened {
-  readonly plan: Plan
-  readonly settings: Settings
-  readonly resumed: boolean
-}
-
 const runAndVerify = async (
   { onSignal }: ProgramOptions,
   display: Display,
   { plan, settings, resumed }: Opened,
 ): Promise<number> => {
   const startedMs = performance.now()
-  const run = await Run.open(plan, settings, display)
+  const run = await Run.open({ plan, settings, resumed }, display)
   try {
     display.begin({ plan, settings, resumed, url: run.url })
     const forced = handleSignals(run, onSignal)

@@ -1,7 +1,8 @@
 import type { JobEvent, JobHandle } from 'millrace'
 import type { SlsClient } from 'millrace/sls'
+import { type ShardView, shardsOf } from '../shared/shards.ts'
 import type { Counts } from './counts.ts'
-import { type ShardView, shardsOf } from './shards.ts'
+import { consumerGroup } from './dispatch-and-count.ts'
 
 /** How the run stands at one moment. */
 export interface Frame {
@@ -56,7 +57,7 @@ export class Progress {
   async frame(): Promise<Frame> {
     const { client, counts, written } = this.#parts
     await counts.refresh()
-    const shards = await shardsOf(client)
+    const shards = await shardsOf(client, 'access', consumerGroup)
     const now = { atMs: performance.now(), in: written(), counted: counts.total }
     const last = this.#last ?? now
     this.#last = now

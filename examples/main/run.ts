@@ -2,17 +2,17 @@ import { join } from 'node:path'
 import { type JobEvent, type JobHandle, run } from 'millrace'
 import { isGzip } from '../shared/input.ts'
 import { type LocalService, startLocalService } from '../shared/local-service.ts'
+import { shardsOf } from '../shared/shards.ts'
 import type { Settings } from './arguments.ts'
 import { type Collect, collect, groupLogsMax } from './collect.ts'
 import { Counts } from './counts.ts'
-import { type DispatchAndCount, dispatchAndCount } from './dispatch-and-count.ts'
+import { consumerGroup, type DispatchAndCount, dispatchAndCount } from './dispatch-and-count.ts'
 import type { Display } from './display.ts'
 import { Ledger } from './ledger.ts'
 import { LineTable } from './line-table.ts'
 import { Mishaps } from './mishaps.ts'
 import { type Plan, sourcePaths } from './plan.ts'
 import { Progress } from './progress.ts'
-import { shardsOf } from './shards.ts'
 import { Survey } from './survey.ts'
 import { topics } from './topics.ts'
 import { type Verdict, verify } from './verify.ts'
@@ -26,12 +26,15 @@ export interface Verified {
 
 const frameMs = 1000
 const lookMs = 100
+const stopWaitMs = 5000
 /** Logs are kept for ever: the end is compared with the beginning. */
 const ttlDays = 3650
 
 /** One run of the program: the log service, the job that writes into it, and the job that reads it. */
 export class Run {
   readonly #plan: Plan
+  /** This state was begun by a process before this one. */
+  readonly #resumed: boolean
   readonly #settings: Settings
   readonly #display: Display
   readonly #service: LocalService
@@ -48,12 +51,16 @@ export class Run {
   #writtenBefore = 0
   #collecting: JobHandle | undefined
   #dispatching: JobHandle | undefined
-  #stopping = false
+  #stopSentMs: number | undefined
+  #ended = false
+  /** Everything in `access` is in the last checkpoint. */
+  #allRead = false
   #checks: Promise<void> = Promise.resolve()
 
   private constructor(parts: RunParts) {
-    const { plan, settings, display, service, ledger, mishaps } = parts
+    const { plan, resumed, settings, display, service, ledger, mishaps } = parts
     this.#plan = plan
+    this.#resumed = resumed
     this.#settings = settings
     this.#display = display
     this.#service = service
@@ -83,8 +90,8 @@ export class Run {
   }
 
   /** Starts the log service. */
-  static async open(plan: Plan, settings: Settings, display: Display): Promise<Run> {
-    const { state } = settings
+  static async open(opened: Opened, display: Display): Promise<Run> {
+    const { state } = opened.settings
     const targets = Object.fromEntries(topics.map((topic) => [topic, { shardCount: 1, ttlDays }]))
     const service = await startLocalService({
       directory: join(state, 'log-service'),
@@ -93,7 +100,7 @@ export class Run {
     })
     const ledger = await Ledger.open(join(state, 'restarts.json'))
     const mishaps = await Mishaps.open(join(state, 'mishaps.json'), service.client)
-    return new Run({ plan, settings, display, service, ledger, mishaps })
+    return new Run({ ...opened, display, service, ledger, mishaps })
   }
 
   get url(): string {
@@ -104,13 +111,13 @@ export class Run {
   async toEnd(): Promise<'finished' | 'stopped'> {
     await this.#survey.read('access', 'access')
     this.#writtenBefore = this.#logsIn('access')
-    await this.#noteRestart()
+    if (this.#resumed) await this.#noteRestart('stands')
     const collecting = run(this.#collect.job)
     const dispatching = run(this.#dispatch.job)
     this.#collecting = collecting
     this.#dispatching = dispatching
     dispatching.events$.subscribe((event) => this.#hear(event))
-    if (this.#stopping) this.stop()
+    if (this.#stopSentMs !== undefined) this.stop()
     // Either of them failing ends the run, and the other one.
     const failed = new Promise<never>((_, reject) => {
       collecting.done.catch(reject)
@@ -124,15 +131,17 @@ export class Run {
     }
   }
 
-  /** Both jobs end with a last checkpoint. */
+  /** Nothing more is written; what is there is read, as far as that is soon done; then all ends with a last checkpoint. */
   stop(): void {
-    this.#stopping = true
-    this.#collecting?.stop().catch(() => {})
-    this.#dispatching?.stop({ drain: true }).catch(() => {})
+    this.#stopSentMs ??= performance.now()
+    if (this.#collecting === undefined) return
+    this.#display.happened({ kind: 'stopping', drain: true })
+    this.#collecting.stop().catch(noop)
   }
 
   /** Gives up now. */
   async cancel(): Promise<void> {
+    this.#ended = true
     await Promise.all([this.#collecting?.cancel(), this.#dispatching?.cancel()])
   }
 
@@ -145,6 +154,7 @@ export class Run {
       counts: join(this.#settings.state, 'counts'),
       files: this.#plan.files,
       finished: outcome === 'finished',
+      allRead: this.#allRead,
     })
     return { verdict, bound: this.#ledger.bound(0) + verdict.copiesRead, restarts: this.#ledger.restarts }
   }
@@ -165,59 +175,59 @@ export class Run {
     })
     const bytes = await bytesOf(this.#plan)
     const startedMs = performance.now()
-    let complete = false
-    let ended = false
+    let collected: 'finished' | 'stopped' | undefined
     collecting.done.then(({ outcome }) => {
-      complete = outcome === 'finished'
+      collected = outcome
     }, noop)
-    dispatching.done.then(() => {
-      ended = true
-    }, noop)
-    let frames = 0
-    for (;;) {
+    for (let frames = 0; !this.#ended; await new Promise((resolve) => setTimeout(resolve, lookMs))) {
       const elapsedMs = performance.now() - startedMs
+      const { checkpointAgeMs } = progress
       const written = bytes === undefined ? undefined : this.#bytesRead / bytes
       const mishap = await this.#mishaps.look({
         written,
-        complete,
+        complete: collected === 'finished',
         elapsedMs,
-        checkpointAgeMs: progress.checkpointAgeMs,
+        checkpointAgeMs,
       })
       if (mishap !== undefined) this.#display.mishap(mishap)
-      const finished = complete && !this.#stopping && (await this.#isAllTold())
-      if (ended || finished || elapsedMs >= frames * frameMs) {
+      this.#allRead = collected !== undefined && (await this.#isAllTold())
+      const isLast = this.#allRead || (collected !== undefined && this.#isStopOverdue())
+      if (isLast || elapsedMs >= frames * frameMs) {
         frames = Math.floor(elapsedMs / frameMs) + 1
         this.#display.show(await progress.frame())
       }
-      if (finished) await dispatching.stop({ drain: true })
-      if (finished) return 'finished'
-      if (ended) {
-        await Promise.all([collecting.done, dispatching.done])
-        return 'stopped'
-      }
-      await new Promise((resolve) => setTimeout(resolve, lookMs))
+      if (!isLast) continue
+      await dispatching.stop({ drain: true })
+      return collected === 'finished' && this.#allRead ? 'finished' : 'stopped'
     }
+    return 'stopped'
+  }
+
+  /** A job that is far behind is not waited for. */
+  #isStopOverdue(): boolean {
+    return this.#stopSentMs !== undefined && performance.now() - this.#stopSentMs > stopWaitMs
   }
 
   async #isAllTold(): Promise<boolean> {
-    return (await shardsOf(this.#service.client)).every(({ behind }) => behind === 0)
+    return (await shardsOf(this.#service.client, 'access', consumerGroup)).every(({ behind }) => behind === 0)
   }
 
   #hear(event: JobEvent): void {
-    this.#display.happened(event)
+    // It is stopped at every end; a display is told of those that somebody asked for.
+    if (event.kind !== 'stopping') this.#display.happened(event)
     // What it will write again is bounded by what is there now, before it begins to.
     if (event.kind === 'restarting') {
-      this.#checks = this.#checks.then(() => this.#noteRestart())
+      this.#checks = this.#checks.then(() => this.#noteRestart('goes on'))
       this.#checks.catch(noop)
     }
   }
 
-  async #noteRestart(): Promise<void> {
+  async #noteRestart(job: 'stands' | 'goes on'): Promise<void> {
     await this.#counts.refresh()
     const covered = this.#counts.total
     for (const topic of topics) await this.#survey.read('targets', topic)
     const { lines, again } = this.#table.countOf('targets')
-    if (lines > 0) await this.#ledger.restarted({ written: lines + again, copies: again, covered })
+    await this.#ledger.restarted({ job, written: lines + again, copies: again, covered })
   }
 
   #logsIn(place: 'access' | 'targets'): number {
@@ -226,16 +236,21 @@ export class Run {
   }
 
   #ambiguous(): number {
-    return Object.values(this.#dispatch.sink.counts().targets).reduce(
-      (sum, { ambiguousLogs }) => sum + ambiguousLogs,
-      0,
-    )
+    // What a dispatch counts are LogGroups.
+    const targets = Object.values(this.#dispatch.sink.counts().targets)
+    return groupLogsMax * targets.reduce((sum, { ambiguousLogs }) => sum + ambiguousLogs, 0)
   }
 }
 
-interface RunParts {
+/** What the command line asks for. */
+export interface Opened {
   readonly plan: Plan
   readonly settings: Settings
+  /** The plan was made by a process before this one. */
+  readonly resumed: boolean
+}
+
+interface RunParts extends Opened {
   readonly display: Display
   readonly service: LocalService
   readonly ledger: Ledger
@@ -244,13 +259,16 @@ interface RunParts {
 
 const noop = (): void => {}
 
-/** Bytes of the whole input; undefined when nobody can tell, because it grows or is compressed. */
+/** What compressed logs grow to, about. */
+const unpacked = 8
+
+/** Bytes of the whole input, about; undefined when it grows. */
 const bytesOf = async ({ mode, files }: Plan): Promise<number | undefined> => {
   if (mode === 'tail') return undefined
-  for (const { path } of files) if (await isGzip(path)) return undefined
+  const sizes = await Promise.all(files.map(async ({ path, size }) => ((await isGzip(path)) ? unpacked * size : size)))
   return Math.max(
     1,
-    files.reduce((sum, { size }) => sum + size, 0),
+    sizes.reduce((sum, size) => sum + size, 0),
   )
 }
 

@@ -2,9 +2,10 @@ import { stat } from 'node:fs/promises'
 import type { SlsClient } from 'millrace/sls'
 import { type End, linesOf } from '../shared/file-lines.ts'
 import { type InputFile, isGzip } from '../shared/input.ts'
+import { groupPositions } from '../shared/shards.ts'
 import { Counts } from './counts.ts'
+import { consumerGroup } from './dispatch-and-count.ts'
 import { LineTable } from './line-table.ts'
-import { groupPositions } from './shards.ts'
 import { type FileEnd, Survey } from './survey.ts'
 import { topics } from './topics.ts'
 
@@ -35,15 +36,24 @@ export interface VerifyOptions {
   readonly counts: string
   /** The files there were at the first start. */
   readonly files: readonly InputFile[]
-  /** True when everything is written and read; else only what the job has read counts. */
+  /** True when the files are written to their end; else what is written stands for them. */
   readonly finished: boolean
+  /** True when the job has read all that is written; else only what the consumer group was told of counts. */
+  readonly allRead: boolean
 }
 
 /** Reads input, logstores and counts anew, with code of its own, and compares them line by line. */
-export const verify = async ({ client, counts: directory, files, finished }: VerifyOptions): Promise<Verdict> => {
+export const verify = async ({
+  client,
+  counts: directory,
+  files,
+  finished,
+  allRead,
+}: VerifyOptions): Promise<Verdict> => {
   const table = new LineTable()
   const survey = new Survey(client, table)
-  await survey.read('access', 'access', finished ? undefined : await groupPositions(client))
+  const readTo = allRead ? undefined : await groupPositions(client, 'access', consumerGroup)
+  await survey.read('access', 'access', readTo)
   for (const topic of topics) await survey.read('targets', topic)
   const gone = finished ? await readFiles(files, survey.ends, table) : [...survey.ends.keys()]
   const counts = new Counts(directory)
@@ -59,7 +69,7 @@ export const verify = async ({ client, counts: directory, files, finished }: Ver
       sum.in++
       if (targets > 0) sum.out++
       else sum.lost++
-    } else if (targets > 0 && finished) sum.foreign++
+    } else if (targets > 0 && allRead) sum.foreign++
     sum.rewritten += Math.max(0, targets - 1)
     sum.copiesRead += Math.max(0, access - 1)
   })

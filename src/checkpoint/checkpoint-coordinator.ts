@@ -221,6 +221,8 @@ export class CheckpointCoordinator<Report> {
     if (attempt === undefined) return
     const operators = await target.assemble(id, attempt.pending.snapshots(), attempt.writer)
     const manifest = await attempt.writer.publish(operators)
+    // One more would complete while everything is being closed, and nobody would hear of it.
+    if (kind === 'final') this.#periodic = false
     if (kind !== 'savepoint') {
       this.#failures.onSuccess(id)
       // Not awaited: the next checkpoint may start while output of this one is being made visible. A receipt stays in

@@ -120,6 +120,8 @@ export class Subtask {
       else if (event.kind === 'aborted') chain.broadcast({ kind: 'checkpoint-cancelled', id: event.id })
       else await this.#end()
     }
+    // The last checkpoint may have completed at the moment the attempt ended: it is news all the same.
+    for (const { kind, id } of this.#letters.splice(0)) if (kind === 'completed') chain.notifyCheckpointComplete(id)
   }
 
   /** Awaits room downstream, or a slow step, and books the time. Nothing is awaited when nothing has to. */

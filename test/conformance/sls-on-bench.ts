@@ -19,14 +19,22 @@ const quick = {
   idlePullsPerSecond: 10_000,
 } as const
 
+/** How clients reach the handler of the service. */
+export type ConnectOnBench = (handle: LogService['handle'], environment: Environment) => Transport
+
+const direct: ConnectOnBench = (handle, { clock }) =>
+  directTransport(handle, { clock, faultOf: () => ({ kind: 'latency', ms: 1 }) })
+
 /** A log service as a process of its own machine, and what is done to it from outside. */
 export class SlsOnBench {
   readonly client: Promise<SlsClient>
   #handle: LogService['handle'] | undefined
   /** What was asked for from outside, in order; sources see the service only when it is done. */
   #done: Promise<unknown>
+  readonly #connect: ConnectOnBench
 
-  constructor(bench: JobBench) {
+  constructor(bench: JobBench, connect = direct) {
+    this.#connect = connect
     const machine = bench.world.host('sls')
     this.client = new Promise((resolve) => {
       machine.spawn('sls', async (environment, process) => {
@@ -78,7 +86,7 @@ export class SlsOnBench {
       if (this.#handle === undefined) throw new Error('the service is not open')
       return await this.#handle(request, peer)
     }
-    return directTransport(handle, { clock: environment.clock, faultOf: () => ({ kind: 'latency', ms: 1 }) })
+    return this.#connect(handle, environment)
   }
 
   #gated(environment: Environment): Transport {
@@ -108,8 +116,8 @@ const logGroup = (records: readonly string[]) => ({
 export const recordText = (record: unknown): string => (record as Log).get('record') ?? ''
 
 /** Every split of a test is a hash key with a shard of its own; each further one is made by splitting the last shard. */
-export const splitsAsShards = (bench: JobBench): SourceSystem => {
-  const sls = new SlsOnBench(bench)
+export const splitsAsShards = (bench: JobBench, connect = direct): SourceSystem => {
+  const sls = new SlsOnBench(bench, connect)
   const keys: bigint[] = []
   sls.act((client) => client.logstores.create('access', { shardCount: 1 }))
   return {
@@ -141,8 +149,8 @@ export const splitsAsShards = (bench: JobBench): SourceSystem => {
 }
 
 /** Every split of a test is a logstore of one shard, found by a pattern. */
-export const splitsAsLogstores = (bench: JobBench): SourceSystem => {
-  const sls = new SlsOnBench(bench)
+export const splitsAsLogstores = (bench: JobBench, connect = direct): SourceSystem => {
+  const sls = new SlsOnBench(bench, connect)
   let count = 0
   return {
     addSplit: () => {

@@ -1,9 +1,11 @@
 import { SlsClient, type SlsSink, type SlsSinkOptions, slsSinkOf } from '../../src/connectors/sls/index.ts'
 import {
   type Environment,
+  type HttpHandler,
   type HttpRequest,
   type HttpResponse,
   silentLogger,
+  type Transport,
   TransportError,
 } from '../../src/core/index.ts'
 import { type LogService, openLogService, openStorage } from '../../src/logservice/index.ts'
@@ -39,11 +41,21 @@ const faults: Readonly<Record<SinkDisturbance, DirectFault | undefined>> = {
   'refused-for-good': { kind: 'answer', response: answer(403, 'ProjectForbidden') },
 }
 
+/** How sinks reach the handler of the service, with what goes wrong on the way. */
+export type ConnectSinkOnBench = (
+  handle: HttpHandler,
+  environment: Environment,
+  faultOf: (request: HttpRequest) => DirectFault | undefined,
+) => Transport
+
+const direct: ConnectSinkOnBench = (handle, { clock }, faultOf) => directTransport(handle, { clock, faultOf })
+
 const isPut = ({ method, target }: HttpRequest): boolean => method === 'POST' && target.includes('/shards/')
 
 /** The log service as a process of a machine of its own, with the logstore `ls`, and sinks that write to it. */
 export class SlsSinkOnBench implements AtLeastOnceSinkSystem {
   readonly #bench: JobBench
+  readonly #connect: ConnectSinkOnBench
   readonly #ready: Promise<void>
   #letGo: () => void = () => {}
   #handle: LogService['handle'] | undefined
@@ -58,8 +70,9 @@ export class SlsSinkOnBench implements AtLeastOnceSinkSystem {
   readonly resources: BatchingResources[] = []
   readonly sinks: SlsSink<string>[] = []
 
-  constructor(bench: JobBench, shardCount = 2) {
+  constructor(bench: JobBench, shardCount = 2, connect = direct) {
     this.#bench = bench
+    this.#connect = connect
     this.#ready = new Promise((resolve) => {
       this.#letGo = resolve
     })
@@ -152,24 +165,22 @@ export class SlsSinkOnBench implements AtLeastOnceSinkSystem {
 
   #transport(environment: Environment, disturbed: boolean) {
     const { clock } = environment
-    const direct = directTransport(
+    const transport = this.#connect(
       async (request, peer) => this.#handle?.(request, peer) ?? answer(503, 'ServerBusy'),
-      {
-        clock,
-        faultOf: (request) => {
-          if (this.#handle === undefined) return { kind: 'refused' }
-          return disturbed && isPut(request) ? this.#fault() : undefined
-        },
+      environment,
+      (request) => {
+        if (this.#handle === undefined) return { kind: 'refused' }
+        return disturbed && isPut(request) ? this.#fault() : undefined
       },
     )
     return {
       // Takes a millisecond both ways, which a process that was killed does not live to see the end of.
-      send: async (...[origin, request, options]: Parameters<typeof direct.send>) => {
+      send: async (...[origin, request, options]: Parameters<typeof transport.send>) => {
         await clock.sleep(1, options.signal)
         if (disturbed) await this.#ready
         for (const { memory } of this.resources) this.usedMost = Math.max(this.usedMost, memory.used)
         try {
-          return await direct.send(origin, request, options)
+          return await transport.send(origin, request, options)
         } catch (error) {
           if (error instanceof TransportError && error.kind !== 'not-sent') this.inDoubt++
           throw error
@@ -177,7 +188,7 @@ export class SlsSinkOnBench implements AtLeastOnceSinkSystem {
           await clock.sleep(1)
         }
       },
-      close: () => direct.close(),
+      close: () => transport.close(),
     }
   }
 

@@ -6,11 +6,11 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { accessLog } from '../../examples/06-count-and-archive/access-log.ts'
 import { parseArguments } from '../../examples/06-count-and-archive/arguments.ts'
-import { levelOf } from '../../examples/shared/level.ts'
 import { Results } from '../../examples/06-count-and-archive/output.ts'
 import type { Plan } from '../../examples/06-count-and-archive/plan.ts'
 import { program } from '../../examples/06-count-and-archive/program.ts'
 import { verify } from '../../examples/06-count-and-archive/verify.ts'
+import { levelOf } from '../../examples/shared/level.ts'
 
 let directory: string
 

@@ -416,6 +416,23 @@ describe('a checkpoint that is asked for', () => {
     expect((await asked).kind).toBe('final')
   })
 
+  test('is the last one: none begins while its output is being made visible', async () => {
+    const { clock, coordinator, acknowledge, heard, hooks } = open()
+    let letGo = (): void => {}
+    coordinator.start()
+    const asked = coordinator.request('final')
+    await clock.yield()
+    hooks.completed = () =>
+      new Promise((resolve) => {
+        letGo = resolve
+      })
+    await acknowledge(1)
+    await clock.advance(5_000)
+    letGo()
+    await asked
+    expect(heard.filter((what) => what.startsWith('begun'))).toEqual(['begun 1 final'])
+  })
+
   test('waits for the one under way, and goes before the periodic one that is due', async () => {
     const { clock, coordinator, acknowledge, heard } = open()
     coordinator.start()

@@ -303,4 +303,12 @@ describe('a subtask', () => {
     await clock.yield()
     expect(heard).toEqual([])
   })
+  test('hears of a checkpoint that completed at the moment its attempt ended', async () => {
+    const { subtask, clock, end, heard } = open()
+    void subtask.run()
+    await clock.yield()
+    subtask.notify({ kind: 'completed', id: id(1) })
+    await end()
+    expect(heard).toEqual(['complete 1'])
+  })
 })

@@ -30,6 +30,8 @@ export interface StateTruth {
   readonly keyed: string
   /** How often each key occurs in the input up to the positions of a checkpoint; a text when they contradict each other. */
   readonly countsAt: (splits: readonly unknown[], enumerator: unknown) => ReadonlyMap<string, number> | string
+  /** Told of every checkpoint that is published, with the positions in it. */
+  readonly published?: ((path: string, splits: readonly unknown[]) => void) | undefined
 }
 
 export interface OracleOptions {
@@ -231,6 +233,7 @@ export class Oracle {
       .filter(({ kind }) => kind === 'splits')
       .flatMap((part) => decodeList(this.#bytesOf(part, path)).map(text))
     const enumerator = source?.parts.find(({ kind }) => kind === 'enumerator')
+    state.published?.(path, splits)
     const expected = state.countsAt(
       splits,
       enumerator === undefined ? undefined : text(this.#bytesOf(enumerator, path)),

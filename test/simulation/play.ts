@@ -60,6 +60,8 @@ export interface Play {
   readonly progress?: (() => string) | undefined
   /** S13: figures that are one and the same after a clean end of a process that never restarted its job. */
   readonly balance?: ((sum: MetricSum) => readonly (readonly [string, number])[]) | undefined
+  /** After a clean end: what is not as it must be. */
+  readonly verdict?: (() => string | undefined) | undefined
   /** The outside has written everything it ever will. */
   readonly written: () => boolean
   /** The outside begins. */

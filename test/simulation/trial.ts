@@ -369,6 +369,11 @@ class Trial {
       return
     }
     this.#oracle.checkOrder()
+    const verdict = this.#play.verdict?.()
+    if (verdict !== undefined) {
+      world.violate(verdict)
+      return
+    }
     const { disk } = world.host()
     const staged = disk.files('out').find(({ path }) => path.includes('/.ip-'))
     // What an attempt that was left behind in a stalled operation still stages is the next start's to remove, as a zombie's.

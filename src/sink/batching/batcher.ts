@@ -294,7 +294,8 @@ export class Batcher<D extends Destination, T = never> {
     for (const pack of [...this.#open.values()]) {
       const leftMs = pack.openedMs + limits.lingerMs - nowMs
       if (leftMs > 0) {
-        this.#setTimer(leftMs)
+        // Whole milliseconds: a rest too small to move the clock would set the timer again at the same moment, for ever.
+        this.#setTimer(Math.ceil(leftMs))
         return
       }
       this.#seal(pack)
@@ -321,7 +322,7 @@ export class Batcher<D extends Destination, T = never> {
     this.#sizes.set(key, open.bytes + (open.bytes >> 3))
     const { capacity } = open
     const controller = new AbortController()
-    const delivery = this.#deliver(open.seal(++this.#sequence), controller.signal).then(() => {
+    const delivery = this.#deliver(open.seal(++this.#sequence), controller.signal).finally(() => {
       this.#deliveries.delete(delivery)
       if (this.#tails.get(key) === delivery) this.#tails.delete(key)
       this.#parts.resources.memory.give(capacity)

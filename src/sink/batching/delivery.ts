@@ -1,7 +1,7 @@
 import { asError, type Clock, isMillraceError, type Random, SinkError } from '../../core/index.ts'
 import type { IoLane } from './io-pool.ts'
 import type { Destination, Package } from './package.ts'
-import { nextAttemptMs, type RetryPolicy } from './retry-policy.ts'
+import { isDoubtful, nextAttemptMs, type RetryPolicy } from './retry-policy.ts'
 import type { PackageOutcome, SendPackage, SendResult } from './send-result.ts'
 
 export interface DeliveryParts<D extends Destination, T> {
@@ -26,14 +26,14 @@ export const deliver = async <D extends Destination, T>(
   signal: AbortSignal,
 ): Promise<void> => {
   const lane = parts.lane(pack.destination)
-  let [attempts, unauthorizedInRow, ambiguous] = [0, 0, false]
+  let [attempts, doubtfulInRow, ambiguous] = [0, 0, false]
   for (;;) {
     attempts++
     const result = await attempt(parts, lane, pack, signal)
     if (result.kind === 'again') {
       ambiguous ||= result.why === 'ambiguous'
-      unauthorizedInRow = result.why === 'unauthorized' ? unauthorizedInRow + 1 : 0
-      const history = { attempts, unauthorizedInRow }
+      doubtfulInRow = isDoubtful(result.why) ? doubtfulInRow + 1 : 0
+      const history = { attempts, doubtfulInRow }
       const waitMs = nextAttemptMs(parts.retry, result.why, history, parts.random.float(), result.afterMs)
       if (waitMs === undefined || signal.aborted) {
         parts.settled(pack, { kind: 'failed', attempts, cause: result.cause, ambiguous })

@@ -4,6 +4,9 @@ import { invariant } from '../../core/index.ts'
 /** Failures in a row after which a lane is taken for broken. */
 const brokenAfter = 3
 
+/** Lanes that are known before idle ones are forgotten. */
+const lanesMax = 1024
+
 /** The way to one target. */
 export interface IoLane {
   /** Runs a task as soon as there is a slot. Rejects with the signal's reason when it aborts first. */
@@ -45,9 +48,14 @@ export class IoPool {
       known.share(concurrency)
       return known
     }
+    if (this.#lanes.size >= lanesMax) this.#forgetIdle()
     const lane = new Lane(this.#slots, concurrency)
     this.#lanes.set(name, lane)
     return lane
+  }
+
+  #forgetIdle(): void {
+    for (const [name, lane] of this.#lanes) if (lane.isIdle) this.#lanes.delete(name)
   }
 }
 
@@ -61,6 +69,10 @@ class Lane implements IoLane {
     this.#slots = slots
     this.#share = share
     this.#queue = new PQueue({ concurrency: share })
+  }
+
+  get isIdle(): boolean {
+    return this.#failures === 0 && this.#queue.size + this.#queue.pending === 0
   }
 
   share(share: number): void {

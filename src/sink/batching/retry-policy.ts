@@ -5,8 +5,8 @@ import type { AgainReason } from './send-result.ts'
 export interface RetryPolicy extends BackoffOptions {
   /** Attempts per package, at least 1; `Infinity` for as long as it takes. */
   readonly attemptsMax: number
-  /** Attempts that may fail because of credentials, in a row. Then only a person can help. */
-  readonly unauthorizedMax: number
+  /** Attempts that may end as `unauthorized` or `unrecognized`, in a row. Then only a person can help. */
+  readonly doubtfulMax: number
 }
 
 /** 100 ms doubling to 50 s like the official producers, but with full jitter and without an end. */
@@ -16,15 +16,18 @@ export const defaultRetryPolicy: RetryPolicy = {
   multiplier: 2,
   jitter: 1,
   attemptsMax: Number.POSITIVE_INFINITY,
-  unauthorizedMax: 3,
+  doubtfulMax: 3,
 }
 
 /** What happened to a package so far. */
 export interface AttemptHistory {
   readonly attempts: number
-  /** The latest attempts that all failed because of credentials. */
-  readonly unauthorizedInRow: number
+  /** The latest attempts that all ended as `unauthorized` or `unrecognized`. */
+  readonly doubtfulInRow: number
 }
+
+/** Whether a few more attempts will tell. */
+export const isDoubtful = (why: AgainReason): boolean => why === 'unauthorized' || why === 'unrecognized'
 
 /** The wait before the next attempt; undefined to give up. `uniform` is drawn from [0, 1). */
 export const nextAttemptMs = (
@@ -35,6 +38,6 @@ export const nextAttemptMs = (
   afterMs = 0,
 ): number | undefined => {
   if (history.attempts >= policy.attemptsMax) return undefined
-  if (why === 'unauthorized' && history.unauthorizedInRow >= policy.unauthorizedMax) return undefined
+  if (isDoubtful(why) && history.doubtfulInRow >= policy.doubtfulMax) return undefined
   return Math.max(Math.min(afterMs, policy.maxMs), backoffMs(policy, history.attempts, uniform))
 }

@@ -27,8 +27,9 @@ export type SendResult =
  * - `unavailable`: nothing was stored.
  * - `ambiguous`: it may be stored already; sent again, it may be there twice.
  * - `unauthorized`: the credentials were not accepted; others may be.
+ * - `unrecognized`: an answer that refuses, but that the other side does not seem to have written, or not whole.
  */
-export type AgainReason = 'throttled' | 'unavailable' | 'ambiguous' | 'unauthorized'
+export type AgainReason = 'throttled' | 'unavailable' | 'ambiguous' | 'unauthorized' | 'unrecognized'
 
 /** Sends packages, once each. What it rejects with counts as `failed`. */
 export type SendPackage<D extends Destination, T> = (pack: Package<D, T>, signal: AbortSignal) => Promise<SendResult>

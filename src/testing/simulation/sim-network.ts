@@ -85,7 +85,8 @@ export class SimNetwork {
     request: HttpRequest,
     { signal, deadlineMs, responseBytesMax }: SendOptions,
   ): Promise<HttpResponse> {
-    const failure = (kind: TransportFailure, why: string): TransportError => new TransportError(kind, `${origin}: ${why}`)
+    const failure = (kind: TransportFailure, why: string): TransportError =>
+      new TransportError(kind, `${origin}: ${why}`)
     if (signal?.aborted) return Promise.reject(failure('aborted', 'the caller gave up'))
     return new Promise((resolve, reject) => {
       let cancelDeadline: Cancel = () => {}

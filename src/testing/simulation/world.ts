@@ -65,6 +65,7 @@ export class World implements Kernel {
   #nowMs = 0
   #sequence = 0
   #events = 0
+  #holds = 0
   #running = false
 
   constructor(seed: number, options: WorldOptions = {}) {
@@ -176,6 +177,19 @@ export class World implements Kernel {
     for (const host of this.#hosts.values()) for (const process of host.processes) process.resume()
   }
 
+  /**
+   * Time stands still until the function that comes back is called: something real is on its way, such as bytes in a
+   * socket. For tests of real adapters; such a run does not repeat to the byte.
+   */
+  hold(): Cancel {
+    this.#holds++
+    let held = true
+    return () => {
+      if (held) this.#holds--
+      held = false
+    }
+  }
+
   /** Makes something part of the run's identity, and of its trace. */
   note(text: string): void {
     this.#hash.add(text, this.#nowMs)
@@ -239,6 +253,10 @@ export class World implements Kernel {
       const turn = (): void => {
         try {
           this.#current = undefined
+          if (this.#holds > 0) {
+            nextTurn(turn)
+            return
+          }
           const outcome = this.#outcome(done, eventsMax, untilMs)
           if (outcome === undefined) {
             this.#step()

@@ -1,5 +1,6 @@
 /** The process that is killed: runs the job of sls-job.ts and says on standard output what happens. */
 import { isMillraceError, run } from '../../../src/entry/index.ts'
+import { jsonLinesLogger, nodeClock } from '../../../src/platform/index.ts'
 import { type SlsJobSettings, slsJob } from './sls-job.ts'
 
 /** What the process says, one JSON object a line. */
@@ -16,9 +17,16 @@ const say = (event: SlsJobEvent): void => {
 }
 
 const settings = JSON.parse(process.argv[2] ?? '') as SlsJobSettings
+// Heard from the first moment on, so that none ends the process by itself. A stop that takes long says what for.
+process.once('SIGTERM', () => setInterval(tellWaits, 9_000).unref())
 say({ event: 'begin' })
 const { job, sink } = slsJob(settings)
-const running = run(job, { handleSignals: true })
+// What the harness shows when something is wrong.
+const logger = jsonLinesLogger({ write: (line) => process.stderr.write(`${line}\n`), wallMs: () => nodeClock.wallMs() })
+const running = run(job, { handleSignals: true, logger })
+const tellWaits = (): void => {
+  process.stderr.write(`${JSON.stringify(running.waitingFor().filter(({ waitingFor }) => waitingFor !== undefined))}\n`)
+}
 running.events$.subscribe((event) => {
   if (event.kind === 'started') {
     say({ event: 'started', generation: event.generation, restored: event.restored ?? null })

@@ -72,13 +72,15 @@ export const slsJob = (settings: SlsJobSettings): { readonly job: Job; readonly 
   const sink = slsSink<Entry>({
     ...connection,
     logstore: targetLogstore,
-    package: { linger: '100ms', records: 500 },
+    package: { linger: '50ms', records: 500 },
     retry: { max: '1s' },
     log: ({ shard, cursor, index, id, text }) => ({
       contents: { id, shard: String(shard), cursor, index: String(index), life: String(life), text },
     }),
   })
   const options = {
+    // Of the sinks; the archive, the counts and the state behind them are exact all the same.
+    guarantee: 'at-least-once',
     checkpoint: { every: checkpointMs, dir: checkpoints },
     parallelism,
     restart: { strategy: 'exponential', initial: '200ms', max: '2s' },

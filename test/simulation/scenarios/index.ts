@@ -1,4 +1,5 @@
 import type { Scenario } from '../play.ts'
+import { sls } from '../sls/sls-scenario.ts'
 import { diskFull } from './disk-full.ts'
 import { filesBounded } from './files-bounded.ts'
 import { filesTail } from './files-tail.ts'
@@ -7,7 +8,7 @@ import { sharded } from './sharded.ts'
 import { steps } from './steps.ts'
 
 /** All scenarios. Seeds are dealt over them in turn. */
-export const scenarios: readonly Scenario[] = [sharded, filesBounded, steps, diskFull, filesTail, forwarded]
+export const scenarios: readonly Scenario[] = [sharded, filesBounded, steps, diskFull, filesTail, forwarded, sls]
 
 /** @throws Error naming those there are. */
 export const scenarioNamed = (name: string): Scenario => {

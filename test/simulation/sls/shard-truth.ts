@@ -27,8 +27,10 @@ interface Shard {
 }
 
 /** The line a log is archived as: where it lies, and what it holds. */
-export const lineOf = (place: { readonly shard: number; readonly cursor: string; readonly index: number }, id: string) =>
-  `${place.shard}/${place.cursor}/${place.index}|${id}`
+export const lineOf = (
+  place: { readonly shard: number; readonly cursor: string; readonly index: number },
+  id: string,
+) => `${place.shard}/${place.cursor}/${place.index}|${id}`
 
 interface Split {
   readonly shard: number

@@ -1,11 +1,6 @@
 import { SlsClient } from '../../../src/connectors/sls/index.ts'
-import { isMillraceError, silentLogger } from '../../../src/core/index.ts'
-import {
-  type FaultRule,
-  type LogServiceOptions,
-  openLogService,
-  openStorage,
-} from '../../../src/logservice/index.ts'
+import { type BlockCodec, type HttpRequest, isMillraceError, silentLogger } from '../../../src/core/index.ts'
+import { type FaultRule, type LogServiceOptions, openLogService, openStorage } from '../../../src/logservice/index.ts'
 import {
   directTransport,
   type ProcessEnd,
@@ -14,6 +9,7 @@ import {
   type SimProcess,
 } from '../../../src/testing/index.ts'
 import { simDirectoryLock } from '../../../src/testing/simulation/sim-directory-lock.ts'
+import { viewLogGroup } from '../../../src/wire/index.ts'
 import type { Stage } from '../play.ts'
 import type { ServiceTruth } from './service-truth.ts'
 
@@ -34,7 +30,7 @@ export interface SimLogServiceOptions {
 }
 
 /** What may end a service process beside a crash: its disk. It is started again, as an operator would. */
-const diskCodes = new Set(['STORAGE_FAILED', 'LOG_STORE_UNAVAILABLE', 'LOG_STORE_FAILED', 'DISK_FULL'])
+const diskCodes = new Set(['STORAGE_FAILED', 'LOG_STORE_UNAVAILABLE', 'LOG_STORE_FAILED', 'SLS_UNAVAILABLE'])
 
 /** The real log service on a machine of its own, started again whenever it is down. */
 export class SimLogService {
@@ -44,6 +40,7 @@ export class SimLogService {
   readonly #options: SimLogServiceOptions
   #starts = 0
   #process: SimProcess | undefined
+  #lz4: BlockCodec | undefined
 
   constructor(stage: Stage, network: SimNetwork, truth: ServiceTruth, options: SimLogServiceOptions) {
     this.#stage = stage
@@ -65,9 +62,16 @@ export class SimLogService {
     this.#stage.world.at(300, () => process?.kill())
   }
 
+  /** The lines of a put of one LogGroup. */
+  linesOf({ headers, body }: HttpRequest): readonly string[] {
+    const bytes = this.#lz4?.decompress(body, Number(headers['x-log-bodyrawsize'])) ?? body
+    return [...viewLogGroup(bytes).logs()].map((log) => log.get('line') ?? '')
+  }
+
   readonly #main: ProcessMain = async (environment, process) => {
     const { service: given, rules, segmentBytes, logstores } = this.#options
     const { disk } = this.#stage.world.host('sls')
+    this.#lz4 ??= await environment.compression.blockCodec('lz4')
     const service = await openLogService(
       { ...given, auth: 'off', projects: ['proj'] },
       {

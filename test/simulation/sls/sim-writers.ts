@@ -92,6 +92,9 @@ export class SimWriters {
     const { depth, shardsMax } = this.#o.config
     let family: readonly number[] | undefined
     for (let level = 0; level < depth; level++) {
+      // A shard that still has much to read when it is split.
+      const burst = random.bool(0.5) ? 1 + random.int(4) : 0
+      await Promise.all(Array.from({ length: burst }, () => tolerant(() => this.#put(client, random))))
       await tolerant(async () => {
         const shards = await client.shards.list(logstore)
         if (shards.length >= shardsMax) return

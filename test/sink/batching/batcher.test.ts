@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { Clock } from '../../../src/core/index.ts'
+import { Batcher, type Destination } from '../../../src/sink/index.ts'
 import { again, FakeTarget, failed, give, record, refused, to, tooLarge } from './fake-target.ts'
 
 const many = (count: number, from = 0): string[] => Array.from({ length: count }, (_, index) => `r${from + index}`)
@@ -55,6 +57,27 @@ describe('a batcher closes a package', () => {
     await target.clock.advance(10)
     expect(target.clock.pendingTimers).toBe(0)
     expect(target.memory.used).toBe(0)
+  })
+
+  test('when a timer comes a hair too early, without asking for one at that moment again', async () => {
+    const target = new FakeTarget()
+    const waits: number[] = []
+    const hairBefore = 49.99999999999999
+    const clock: Clock = {
+      wallMs: () => target.clock.wallMs(),
+      monoMs: () => (waits.length === 0 ? 0 : hairBefore),
+      sleep: (ms, signal) => target.clock.sleep(ms, signal),
+      timer: (ms, run) => {
+        waits.push(ms)
+        return target.clock.timer(ms, run)
+      },
+      yield: () => target.clock.yield(),
+    }
+    const batcher = new Batcher<Destination, number>({ ...target.parts({ lingerMs: 50 }), clock, settled: () => {} })
+    give(batcher, to('a'), record('a'))
+    await target.clock.advance(50)
+    expect(waits).toEqual([50, 1])
+    await batcher.abort(new Error('end'))
   })
 
   test('of another destination when more would be open than may be, the oldest first', async () => {
@@ -124,14 +147,14 @@ describe('a batcher sends a package', () => {
     expect(target.memory.used).toBe(0)
   })
 
-  test('with refused credentials three times in a row and no more', async () => {
+  test('three times in a row when it is doubtful whether that helps, and no more', async () => {
     const target = new FakeTarget()
     const answers = [
       'unauthorized',
       'unauthorized',
       'unavailable',
       'unauthorized',
-      'unauthorized',
+      'unrecognized',
       'unauthorized',
     ] as const
     target.answer = () => again(answers[target.sent.length - 1] ?? 'unavailable')

@@ -1,4 +1,5 @@
 import {
+  type AgainReason,
   Batcher,
   type BatcherParts,
   type Destination,
@@ -109,10 +110,7 @@ export const recordsOf = (pack: Package): string[] =>
 
 export const record = fromAscii
 
-export const again = (
-  why: 'throttled' | 'unavailable' | 'ambiguous' | 'unauthorized',
-  afterMs?: number,
-): SendResult => ({
+export const again = (why: AgainReason, afterMs?: number): SendResult => ({
   kind: 'again',
   why,
   afterMs,

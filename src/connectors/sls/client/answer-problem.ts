@@ -37,6 +37,18 @@ const errorBody = (body: Uint8Array): ErrorBody | undefined => {
   }
 }
 
+/** A body that ends with its connection may be cut, and nothing shows it but that it is no JSON any more. */
+const isCutShort = (answer: HttpResponse): boolean => {
+  if (requestIdOf(answer) === undefined || !/^application\/json\b/.test(answer.headers['content-type'] ?? ''))
+    return false
+  try {
+    JSON.parse(decoder.decode(answer.body))
+    return false
+  } catch {
+    return true
+  }
+}
+
 const retryAfterMs = (answer: HttpResponse): number | undefined => {
   const header = answer.headers['retry-after']
   return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1_000 : undefined
@@ -57,6 +69,10 @@ export const answerError = (call: Call, answer: HttpResponse, redact: (text: str
   }
   if (status < 300) {
     const message = 'the status is neither 200 nor that of an error'
+    return new SlsError({ ...common, class: 'answer-invalid', message, ambiguous: call.repeat === 'once' })
+  }
+  if (body === undefined && isCutShort(answer)) {
+    const message = 'the answer is an error of the service that ends early, so that nobody knows which'
     return new SlsError({ ...common, class: 'answer-invalid', message, ambiguous: call.repeat === 'once' })
   }
   const errorClass = serviceErrorOf(status, body?.code)

@@ -18,7 +18,7 @@ export interface LogDefaults {
 /** A log as it goes into a package. */
 export interface EncodedLog {
   readonly destination: LogDestination
-  /** The log as a field of its LogGroup; good until the next log is encoded. */
+  /** The log as a field of its LogGroup. */
   readonly bytes: Uint8Array
 }
 

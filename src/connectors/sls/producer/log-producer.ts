@@ -176,8 +176,7 @@ export class LogProducer implements SlsProducer {
         })
       }
       const hashKey = log.hashKey === undefined ? settings.route?.hashKeyOf(log, digest) : undefined
-      const { destination, bytes } = this.#encoding.encode(log, hashKey, seconds)
-      return { destination, bytes: list.length === 1 ? bytes : bytes.slice() }
+      return this.#encoding.encode(log, hashKey, seconds)
     })
   }
 

@@ -17,6 +17,7 @@ export const putResultOf = (thrown: unknown): SendResult => {
   const cause = asError(thrown)
   if (!(cause instanceof SlsError)) return { kind: 'failed', cause: refused(cause) }
   const afterMs = cause.retryAfterMs
+  if (isForeign(cause)) return { kind: 'again', why: 'unrecognized', cause: refused(cause), afterMs }
   if (cause.ambiguous) return { kind: 'again', why: 'ambiguous', cause: unavailable(cause), afterMs }
   switch (cause.class) {
     case 'throttled':
@@ -38,6 +39,13 @@ export const putResultOf = (thrown: unknown): SendResult => {
       return { kind: 'failed', cause: refused(cause) }
   }
 }
+
+/** A refusal without a code of the service: of something between, or cut. One for its size is taken at its word. */
+const isForeign = ({ errorCode, status, class: errorClass }: SlsError): boolean =>
+  errorCode === undefined &&
+  status !== undefined &&
+  status >= 400 &&
+  (errorClass === 'refused' || errorClass === 'forbidden' || errorClass === 'not-found' || errorClass === 'conflict')
 
 const unavailable = (cause: SlsError): SinkError =>
   new SinkError('SINK_UNAVAILABLE', { message: reasonOf(cause), fix: cause.fix, cause })

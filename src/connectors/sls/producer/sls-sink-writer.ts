@@ -149,39 +149,37 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
     const { settings, digest, clock } = this.#o
     const log = this.#logOf(record)
     if (log === null) return undefined
+    let room: Promise<void> | undefined
     try {
-      const hashKey = log.hashKey === undefined ? settings.route?.hashKeyOf(record, digest) : undefined
+      const { route } = settings
+      const hashKey =
+        route === undefined || log.hashKey !== undefined
+          ? undefined
+          : this.#asked('routes logs', () => route.hashKeyOf(record, digest))
       const seconds = Math.floor((timestampMs ?? clock.wallMs()) / 1000)
       const destination = this.#encoding.destinationOf(log, hashKey)
-      const room = this.#encoding.fits(destination) ? undefined : this.#giveRun()
+      if (!this.#encoding.fits(destination)) room = this.#giveRun()
       this.#encoding.append(destination, log, seconds)
       this.#rejectedInRow = 0
       return room
     } catch (thrown) {
       if (!isMillraceError(thrown) || thrown.code !== 'RECORD_UNSENDABLE') throw thrown
-      return this.#reject(record, thrown)
+      return both(room, this.#reject(record, thrown))
     }
   }
 
   /** Hands the logs on that were encoded one behind the other. */
   #giveRun(): Promise<void> | undefined {
     const run = this.#encoding.take()
-    return run === undefined ? undefined : this.#batches.addRun(run.destination, run.bytes, run.ends)
+    const room = run === undefined ? undefined : this.#batches.addRun(run.destination, run.bytes, run.ends)
+    // Something else may throw before anybody waits for it.
+    room?.catch(() => {})
+    return room
   }
 
   #logOf(record: T): OutgoingLog | null {
     const { settings, job, step, writer } = this.#o
-    let log: OutgoingLog | null
-    try {
-      log = settings.log(record)
-    } catch (thrown) {
-      const cause = asError(thrown)
-      throw new StepError('STEP_FAILED', {
-        message: `the function that makes logs threw ${cause.name}: ${cause.message}`,
-        place: { job, step, subtaskIndex: writer.subtask },
-        cause,
-      })
-    }
+    const log = this.#asked('makes logs', () => settings.log(record))
     if (log === null || (typeof log === 'object' && typeof log.contents === 'object' && log.contents !== null))
       return log
     throw new StepError('STEP_MISUSED', {
@@ -189,6 +187,21 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
       place: { job, step, subtaskIndex: writer.subtask },
       fix: 'return { contents: { name: value, … } }, or null for no log',
     })
+  }
+
+  /** What a function of the user gives. @throws StepError when it throws */
+  #asked<R>(what: string, ask: () => R): R {
+    try {
+      return ask()
+    } catch (thrown) {
+      const { job, step, writer } = this.#o
+      const cause = asError(thrown)
+      throw new StepError('STEP_FAILED', {
+        message: `the function that ${what} threw ${cause.name}: ${cause.message}`,
+        place: { job, step, subtaskIndex: writer.subtask },
+        cause,
+      })
+    }
   }
 
   /** Deals with a record that can never be sent. @throws RecordError when it is to fail the job */
@@ -204,8 +217,7 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
     const before = this.#giveRun()
     const log = deadLetterLog(onRejected, { step, reason: reasonOf(cause), record })
     const { destination, bytes } = this.#encoding.encode(log, undefined, Math.floor(clock.wallMs() / 1000))
-    const letter = this.#batches.add(destination, bytes)
-    return before === undefined ? letter : Promise.all([before, letter]).then(() => {})
+    return both(before, this.#batches.add(destination, bytes))
   }
 
   /** The service refused these for good. True when they are dealt with. */
@@ -238,6 +250,9 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
     })
   }
 }
+
+const both = (one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined =>
+  one === undefined || other === undefined ? (one ?? other) : Promise.all([one, other]).then(() => {})
 
 interface Room {
   readonly room: Promise<void>

@@ -16,6 +16,8 @@ export interface ShardEnumeratorState {
   readonly starts: number
   /** What of a server-side query; null: there is none. Positions under one mean nothing under another. */
   readonly queryHash: string | null
+  /** Where the run ends, in words that are the same for the same end; null: it does not. */
+  readonly end: string | null
   /** Every shard of a bounded run is known. */
   readonly complete: boolean
   readonly logstores: readonly KnownLogstore[]
@@ -51,11 +53,12 @@ export const shardEnumeratorSerializer: VersionedSerializer<ShardEnumeratorState
   name: 'sls-enumerator',
   version: 1,
   serialize: (state) => {
-    const { parallelism, starts, queryHash, complete, logstores, owners } = state
+    const { parallelism, starts, queryHash, end, complete, logstores, owners } = state
     const stored = {
       parallelism,
       starts,
       queryHash,
+      end,
       complete,
       logstores: logstores.map(({ key, shards }) => ({ key, shards: shards.map(storedShard) })),
       owners: [...owners],
@@ -68,6 +71,7 @@ export const shardEnumeratorSerializer: VersionedSerializer<ShardEnumeratorState
       parallelism: readCount(fields, 'parallelism'),
       starts: readCount(fields, 'starts'),
       queryHash: readNullable(fields, 'queryHash', readText),
+      end: readNullable(fields, 'end', readText),
       complete: readBoolean(fields, 'complete'),
       logstores: readList(fields, 'logstores').map((value) => {
         const logstore = readObject(value, 'a logstore')

@@ -49,12 +49,10 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
 
   constructor(options: FetchedGroupsOptions<Item>) {
     const { groups, pulled, waitMs } = options
-    const [only] = groups
     this.#options = options
-    this.records = groups.length === 1 && only !== undefined ? only.records : groups.flatMap(({ records }) => records)
-    this.timestamps = groups.some(({ timestamps }) => timestamps === undefined)
-      ? undefined
-      : groups.flatMap(({ timestamps }) => timestamps ?? [])
+    this.records = joined(groups.map(({ records }) => records))
+    const timestamps = groups.flatMap((group) => (group.timestamps === undefined ? [] : [group.timestamps]))
+    this.timestamps = timestamps.length < groups.length ? undefined : joined(timestamps)
     this.waitMs = waitMs
     this.bytes = pulled.bytes + this.records.length * recordOverheadBytes
     let count = 0
@@ -102,6 +100,16 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
     }
     return low
   }
+}
+
+/** Lists one after another. A loop: `flatMap` took a quarter of the time of reading logs. */
+const joined = <T>(lists: readonly (readonly T[])[]): readonly T[] => {
+  const [only] = lists
+  if (only !== undefined && lists.length === 1) return only
+  const all = new Array<T>(lists.reduce((total, list) => total + list.length, 0))
+  let at = 0
+  for (const list of lists) for (const item of list) all[at++] = item
+  return all
 }
 
 /** The position of a split that was pulled from. */

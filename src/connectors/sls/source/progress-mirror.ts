@@ -33,6 +33,8 @@ export class ProgressMirror {
   #asked = false
   #running: Promise<void> | undefined
   readonly #abort = new AbortController()
+  /** Of what is being told at the moment. */
+  #round = new AbortController()
   #failing = false
 
   constructor(options: ProgressMirrorOptions) {
@@ -70,12 +72,24 @@ export class ProgressMirror {
     this.#pending.delete(checkpointId)
   }
 
-  /** Waits a moment for what is being told. */
+  /** Waits a moment for what is being told. What hangs is given up half-way, so that the last progress gets its turn. */
   async close(): Promise<void> {
-    const cancel: Cancel = this.#o.clock.timer(closeWaitMs, () => this.#abort.abort(new Error('the source is closed')))
+    const { clock } = this.#o
+    const closed = new Error('the source is closed')
+    const end = (): void => {
+      this.#abort.abort(closed)
+      this.#round.abort(closed)
+    }
+    const cutShort = (): void => {
+      this.#asked = true
+      this.#round.abort(closed)
+    }
+    const cancels: readonly Cancel[] = [clock.timer(closeWaitMs / 2, cutShort), clock.timer(closeWaitMs, end)]
     await this.#running
-    cancel()
-    this.#abort.abort(new Error('the source is closed'))
+    this.#run()
+    await this.#running
+    for (const cancel of cancels) cancel()
+    end()
   }
 
   #run(): void {
@@ -89,7 +103,8 @@ export class ProgressMirror {
   async #tellAll(consumer: string): Promise<void> {
     while (this.#asked && !this.#abort.signal.aborted) {
       this.#asked = false
-      const told = await inTurns([...this.#owed.values()], this.#abort.signal, (mark, turn) =>
+      this.#round = new AbortController()
+      const told = await inTurns([...this.#owed.values()], this.#round.signal, (mark, turn) =>
         this.#tell(consumer, mark, turn),
       )
       if (told.every(Boolean)) this.#failing = false
@@ -106,7 +121,7 @@ export class ProgressMirror {
       return true
     } catch (thrown) {
       const error = asError(thrown)
-      if (this.#abort.signal.aborted) return false
+      if (signal.aborted) return false
       if (!this.#failing) {
         log.warn({ group, split: splitId, err: error }, 'the consumer group cannot be told; next time again')
       }

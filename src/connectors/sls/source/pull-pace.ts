@@ -16,6 +16,8 @@ const throttledMinMs = 100
 const throttledMaxMs = 30_000
 /** What a pull that was not throttled leaves of the distance that throttling made. */
 const recovery = 0.9
+/** Part of a quiet wait that is drawn at random. */
+const jitter = 0.25
 const fetchBytesMin = 64 * 1024
 const smallBytes = 256 * 1024
 
@@ -52,8 +54,9 @@ export class PullPace {
   /**
    * How long to wait after a pull, in milliseconds.
    * @param idleShareMs the least wait of a quiet shard, so that all quiet shards together stay within their share
+   * @param uniform from [0, 1): quiet shards that began together do not go on together
    */
-  waitMs(outcome: PullOutcome, idleShareMs: number): number {
+  waitMs(outcome: PullOutcome, idleShareMs: number, uniform: number): number {
     const { tailWaitMs, idleWaitMs, pullBytes } = this.#rules
     this.#distanceMs = Math.max(this.#distanceMinMs, this.#distanceMs * recovery)
     this.#bytesExpected = Math.min(pullBytes, Math.max(fetchBytesMin, outcome.bytes * 2))
@@ -66,7 +69,8 @@ export class PullPace {
     // In a crowd the first waits are long already: to come down by doubling alone would take minutes.
     const firstMs = Math.max(tailWaitMs, idleShareMs / 16)
     const quietMs = firstMs * 2 ** Math.min(this.#quiet - 1, 30)
-    return Math.max(paceMs, Math.min(quietMs, Math.max(idleWaitMs, idleShareMs)))
+    const limitMs = Math.max(idleWaitMs, idleShareMs / (1 - jitter / 2))
+    return Math.max(paceMs, Math.min(quietMs, limitMs) * (1 - jitter * uniform))
   }
 
   /** The service said that the shard was asked too often. Gives how long to wait, in milliseconds; `uniform` from [0, 1). */

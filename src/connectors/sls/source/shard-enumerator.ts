@@ -23,6 +23,7 @@ import { newShardSplit, type ShardSplit } from './shard-split.ts'
 import { firstSplits, inTurns } from './shard-start.ts'
 import { isShardReaderEvent, type ShardSourceEvent } from './source-event.ts'
 import type { SlsReadSettings } from './source-options.ts'
+import { endText } from './source-position.ts'
 
 /** What of the outside the enumerator of shards uses. */
 export interface ShardEnumeratorPorts {
@@ -163,7 +164,8 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     })
     const { parallelism } = this.#context
     const { queryHash } = this.#ports
-    return { parallelism, starts: this.#starts, queryHash, complete: this.#complete, logstores, owners }
+    const end = endText(this.#settings.end)
+    return { parallelism, starts: this.#starts, queryHash, end, complete: this.#complete, logstores, owners }
   }
 
   unassignedSplitIds(): readonly string[] {
@@ -206,12 +208,15 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     const { end } = this.#settings
     // Asked before the listing: a shard made after that moment belongs to no run that ends at it.
     const last = end !== null && (end.kind !== 'time' || clock.wallMs() >= end.timeMs + endSlackMs)
-    const keys = new Set([...(await services.keys(signal)), ...this.#books.keys()])
+    const present = new Set(await services.keys(signal))
+    const keys = new Set([...present, ...this.#books.keys()])
     const news = await inTurns([...keys], signal, (key, turn) => this.#lookAt(key, turn))
     if (this.#closed) return
     for (const { book, found } of news) {
       this.#books.set(book.logstore, book)
       for (const [shard, split] of found) book.add(shard, split)
+      // Deleted and read to its end: nothing of it needs to be known.
+      if (book.size === 0 && !present.has(book.logstore)) this.#books.delete(book.logstore)
     }
     if (last) this.#complete = true
   }
@@ -224,12 +229,13 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     readonly found: readonly (readonly [ListedShard, ShardSplit])[]
   }> {
     const known = this.#books.get(key)
-    const listing = await this.#list(key, known, signal)
+    const listed = await this.#list(key, known, signal)
+    const listing = listed ?? []
     const book = known ?? new ShardBook(key, this.#settings.ordered)
     const { found, closed, vanished } = book.update(listing)
     // Not said again by the next listing, should this one fail further on.
     for (const splitId of closed) this.#tellOwner(splitId)
-    this.#giveUp(book, vanished)
+    this.#giveUp(book, vanished, listed === undefined ? 'logstore-gone' : 'shard-gone')
     const splits = await this.#splitsOf(key, found, known === undefined && this.#startApplies(key), signal)
     return { book, found: found.map((shard, index) => [shard, splits[index] as ShardSplit]) }
   }
@@ -239,7 +245,12 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     return !this.#begun || (this.#settings.logstorePattern === null && !this.#books.has(key))
   }
 
-  async #list(key: string, known: ShardBook | undefined, signal: AbortSignal): Promise<readonly ListedShard[]> {
+  /** Undefined for a logstore that was there and is gone. */
+  async #list(
+    key: string,
+    known: ShardBook | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly ListedShard[] | undefined> {
     const { services } = this.#ports
     try {
       return await services.of(key).listShards(signal)
@@ -247,8 +258,9 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
       const missing = services.missingOf(thrown)
       if (missing === undefined) throw thrown
       // The readers of its shards find out for themselves, and judge by `onDataLoss`.
-      if (known !== undefined) return []
-      if (missing === 'shard') return []
+      if (known !== undefined && missing !== 'shard') return undefined
+      // A logstore of a pattern may go between the listing of logstores and this one.
+      if (missing === 'shard' || this.#settings.logstorePattern !== null) return []
       throw new SourceError('SOURCE_REFUSED', {
         message: `there is no ${missing} for ${key}`,
         fix: 'create it first, or correct the name, the project or the endpoint',
@@ -275,11 +287,11 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
   }
 
   /** Shards that are gone and were never handed out. Those with a reader are its business. */
-  #giveUp(book: ShardBook, vanished: readonly string[]): void {
+  #giveUp(book: ShardBook, vanished: readonly string[], kind: 'logstore-gone' | 'shard-gone'): void {
     for (const splitId of vanished) {
       const split = book.get(splitId)?.split
       if (split === undefined) continue
-      if (this.#settings.onDataLoss === 'fail') throw dataLost({ kind: 'shard-gone' }, split, undefined)
+      if (this.#settings.onDataLoss === 'fail') throw dataLost({ kind }, split, undefined)
       this.#ports.log.warn({ split: splitId }, 'a shard was gone before it was read; the loss is accepted')
       book.finish(splitId)
     }

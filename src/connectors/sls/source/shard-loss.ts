@@ -32,9 +32,11 @@ export const findLoss = async (
     const listed = (await calls.listShards(signal)).find(({ id }) => id === split.shard)
     if (listed === undefined) return { kind: 'shard-gone' }
     if (listed.createTime !== split.createTime) return { kind: 'recreated' }
+    // Nothing was read of it yet: there is no gap.
+    if (split.cursor === 'begin') return undefined
     const begin = await calls.cursor(split.shard, 'begin', signal)
     const end = await calls.cursor(split.shard, 'end', signal)
-    const cursor = cursorOf(split)
+    const { cursor } = split
     if (cursor < begin) return { kind: 'expired', begin, end }
     return cursor > end ? { kind: 'ahead', end } : undefined
   } catch (thrown) {

@@ -6,6 +6,7 @@ import {
   type MillraceError,
   type Random,
   RecordError,
+  RestoreError,
   SourceError,
 } from '../../../core/index.ts'
 import type { SplitReader } from '../../../source/index.ts'
@@ -19,6 +20,7 @@ import { PullPace } from './pull-pace.ts'
 import type { ReadMonitor } from './read-monitor.ts'
 import { afterLoss, dataLost, findLoss, type Loss, lossText } from './shard-loss.ts'
 import type { ShardSplit } from './shard-split.ts'
+import { stopOf } from './shard-start.ts'
 import { isShardSourceEvent, type ShardReaderEvent } from './source-event.ts'
 import type { SlsReadSettings } from './source-options.ts'
 
@@ -141,13 +143,18 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     const { shard, cursor } = split
     if (notes.closed) notes.end ??= await calls.cursor(shard, 'end', signal)
     const begin = cursor === 'begin' ? await calls.cursor(shard, 'begin', signal) : cursor
+    const stop = split.stop ?? (await this.#stopOf(shard, calls, signal))
+    const isEarlier = notes.end !== undefined && (stop === null || notes.end < stop)
+    return { ...split, cursor: begin, stop: isEarlier ? (notes.end ?? stop) : stop }
+  }
+
+  /** Of a split that has none yet: it is later than the start, or the run has an end only since it was restored. */
+  async #stopOf(shard: number, calls: LogstoreCalls, signal: AbortSignal): Promise<bigint | null> {
     const { end } = this.#settings
-    let stop = split.stop
-    if (stop === null && end?.kind === 'time' && this.#ports.clock.wallMs() >= end.timeMs + endSlackMs) {
-      stop = await calls.cursor(shard, { seconds: Math.ceil(end.timeMs / 1000) }, signal)
-    }
-    if (notes.end !== undefined && (stop === null || notes.end < stop)) stop = notes.end
-    return { ...split, cursor: begin, stop }
+    if (end === null) return null
+    if (end.kind !== 'time') return await stopOf(end, shard, calls, signal)
+    if (this.#ports.clock.wallMs() < end.timeMs + endSlackMs) return null
+    return await calls.cursor(shard, { seconds: Math.ceil(end.timeMs / 1000) }, signal)
   }
 
   async #pull(
@@ -173,8 +180,10 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     if (loss !== undefined) return await this.#lost(split, loss, undefined, signal)
     const tookMs = clock.monoMs() - startMs
     await this.#note(split, pulled, calls, notes, signal)
-    const outcome = { groups: pulled.groups.length, bytes: pulled.bytes, atEnd: pulled.atEnd, tookMs }
-    return this.#fetched(split, pulled, notes.pace.waitMs(outcome, this.#notes.size / this.#idlePullsPerMs))
+    // Under a query an answer without groups may have come a long way.
+    const outcome = { groups: Number(pulled.next - cursor), bytes: pulled.bytes, atEnd: pulled.atEnd, tookMs }
+    const idleShareMs = this.#notes.size / this.#idlePullsPerMs
+    return this.#fetched(split, pulled, notes.pace.waitMs(outcome, idleShareMs, this.#ports.random.float()))
   }
 
   /** For whoever wants to know how far behind the reading is. */
@@ -231,6 +240,7 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
   #recordsOf(split: ShardSplit, pulled: Pulled): { groups: readonly GroupRecords<Item>[]; skipped: number } {
     const seen = new Set(split.packages)
     let left = split.skip
+    if (left > 0 && split.queryHash === null && this.#settings.records === 'groups') throw otherRecords(split)
     const groups = pulled.groups.map((view, index) => {
       const skip = this.#settings.records === 'groups' ? Math.min(left, 1) : Math.min(left, view.logCount)
       const cursor = cursorOf(split) + (split.queryHash === null ? BigInt(index) : 0n)
@@ -315,3 +325,11 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     return fetchedNothing({ ...after, cursor: end }, 0)
   }
 }
+
+/** Nothing of a LogGroup that was read in part can be given out whole. */
+const otherRecords = ({ splitId }: ShardSplit): RestoreError =>
+  new RestoreError('CHECKPOINT_MISMATCH', {
+    message: "the checkpoint lies in the middle of a LogGroup, and records: 'groups' gives out whole ones only",
+    place: { split: splitId, option: 'records' },
+    fix: "put records: 'logs' back, or start afresh with restore: 'none'",
+  })

@@ -86,7 +86,7 @@ const positionOf = async (
 }
 
 /** An end at a time is found by the reader: it may still be to come. */
-const stopOf = async (
+export const stopOf = async (
   end: EndSetting | null,
   shard: number,
   calls: LogstoreCalls,

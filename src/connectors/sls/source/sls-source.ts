@@ -21,6 +21,7 @@ import { ShardSplitReader } from './shard-split-reader.ts'
 import { keyOf, readSourceOptions, type SlsSourceOptions, type SourceOptionsRead } from './sls-source-options.ts'
 import type { ShardReaderEvent } from './source-event.ts'
 import type { SlsReadSettings } from './source-options.ts'
+import { endText } from './source-position.ts'
 
 /** What a source gets of the process it runs in. */
 export interface SlsSourceResources {
@@ -80,13 +81,13 @@ const openShards = (
   const log = context.log.child({ step })
   const client = new SlsClient(connection, { transport, clock, random, digest, compression })
   const services = servicesOf(client, settings, step)
-  const queryHash = settings.query === null ? null : hashOf(settings.query, digest)
+  const queryHash = settings.query === null ? null : hashOf(`${settings.records} ${settings.query}`, digest)
   const ports = { services, clock, random, log, monitor }
   return openSource<Log | LogGroup, ShardSplit, ShardEnumeratorState>({
     splitSerializer: shardSplitSerializer,
     enumeratorSerializer: shardEnumeratorSerializer,
     createEnumerator: (enumerator, restored) => {
-      if (restored !== undefined && restored.queryHash !== queryHash) throw otherQuery(step)
+      if (restored !== undefined) checkRestored(restored, settings, queryHash, step)
       const consumer = `millrace-${job}-${step}`
       return new ShardEnumerator({ ...ports, consumer, queryHash }, settings, enumerator, restored)
     },
@@ -138,6 +139,23 @@ const hashOf = (query: string, digest: Pick<Digest, 'sha256'>): string => {
   const hasher = digest.sha256()
   hasher.update(new TextEncoder().encode(query))
   return hasher.hex().slice(0, 16)
+}
+
+/** What was read under other options is not what these would have read. @throws RestoreError */
+const checkRestored = (
+  restored: ShardEnumeratorState,
+  settings: SlsReadSettings,
+  queryHash: string | null,
+  step: string,
+): void => {
+  if (restored.queryHash !== queryHash) throw otherQuery(step)
+  // A run that had no end may get one; shards that were read to an end stay there.
+  if (restored.end === null || restored.end === endText(settings.end)) return
+  throw new RestoreError('CHECKPOINT_MISMATCH', {
+    message: `the checkpoint belongs to a run that ends (${restored.end.slice(0, 100)}), and now it ends elsewhere or never`,
+    place: { step, option: 'end' },
+    fix: "put the old end back, or start afresh with restore: 'none' and a start where that run ended",
+  })
 }
 
 const otherQuery = (step: string): RestoreError =>

@@ -60,7 +60,7 @@ export interface SlsReadOptions<Records extends 'logs' | 'groups' = 'logs' | 'gr
   readonly discoveryInterval?: Duration | undefined
   /** Most LogGroups of one pull. 1 to 1000, default 1000. */
   readonly pullGroupsMax?: number | undefined
-  /** Most bytes expected of one pull: what is taken from the memory budget. 64 KiB to 64 MiB, default 4 MiB. */
+  /** Most bytes expected of one pull: what is taken from the memory budget. 64 KiB to 64 MiB, default 10 MiB. */
   readonly pullBytes?: ByteSize | undefined
   /** Most pulls of one shard in a second; the service itself allows about 100. 1 to 1000, default 50. */
   readonly pullsPerSecondMax?: number | undefined
@@ -230,7 +230,7 @@ export const resolveReadOptions = (options: SlsReadOptions, others: readonly str
     ordered: (options.shardOrder ?? 'parents-first') === 'parents-first',
     discoveryMs: parseDuration(options.discoveryInterval ?? '60s'),
     pullGroupsMax: options.pullGroupsMax ?? 1000,
-    pullBytes: parseByteSize(options.pullBytes ?? '4MiB'),
+    pullBytes: parseByteSize(options.pullBytes ?? '10MiB'),
     pullsPerSecondMax: options.pullsPerSecondMax ?? 50,
     tailWaitMs: parseDuration(options.tailWait ?? '200ms'),
     idleWaitMs: parseDuration(options.idleWait ?? '1s'),

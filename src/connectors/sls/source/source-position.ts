@@ -38,3 +38,11 @@ export type EndSetting =
   | { readonly kind: 'now' }
   | { readonly kind: 'time'; readonly timeMs: number }
   | { readonly kind: 'cursors'; readonly cursors: ReadonlyMap<number, bigint> }
+
+/** An end in words: the same for the same end. Null for none. */
+export const endText = (end: EndSetting | null): string | null => {
+  if (end === null) return null
+  if (end.kind === 'now') return 'now'
+  if (end.kind === 'time') return `time ${end.timeMs}`
+  return ['cursors', ...[...end.cursors].sort(([a], [b]) => a - b).map(([id, cursor]) => `${id}:${cursor}`)].join(' ')
+}

@@ -53,6 +53,17 @@ describe('an error of the service', () => {
     }
   })
 
+  test('that ends early is no verdict, whatever its status: a quota can be meant as well as a missing right', async () => {
+    const whole = refusal(403, 'ShardReadQuotaExceed')
+    for (const length of [0, 1, 20, whole.body.length - 1]) {
+      const cut = { ...whole, body: whole.body.subarray(0, length) }
+      const { client, failure } = benchOf([cut], { retry: { attempts: 1 } })
+      expect(await failure(list(client))).toMatchObject({ class: 'answer-invalid', status: 403, remedy: 'retry' })
+      const changing = benchOf([cut])
+      expect(await changing.failure(split(changing.client))).toMatchObject({ ambiguous: true })
+    }
+  })
+
   test('a redirect is not followed, and neither 201 nor 204 is a success', async () => {
     const redirect = { status: 302, headers: { location: 'http://169.254.169.254/' }, body: bytesOf('') }
     const { client, sent, failure } = benchOf([redirect])

@@ -121,6 +121,30 @@ describe('an SLS sink at the real service', () => {
     expect(await rejection(write('2'))).toContain(code)
   })
 
+  test('behind something that refuses in its place, tries a few times before it gives up', async () => {
+    const foreign = {
+      kind: 'answer',
+      response: { status: 400, headers: {}, body: encoder.encode('<html>no</html>') },
+    } as const
+    const bench = await open()
+    bench.faults.of = (_, put) => (put <= 2 ? foreign : undefined)
+    await bench.write('1')
+    await bench.flush()
+    expect(await bench.values()).toEqual(['1'])
+    bench.faults.of = () => foreign
+    await bench.write('2')
+    expect(await rejection(bench.flush())).toContain('an error that is not of the service')
+    expect(bench.sink.counts().retries).toBe(4)
+  })
+
+  test('whose refusal of a package for its size arrives cut, still splits it', async () => {
+    const { write, flush, values, faults } = await open({}, { putBytesMax: 1024 })
+    faults.of = (_, put) => (put === 1 ? { kind: 'cut-body', bytes: 3 } : undefined)
+    await write(...numbers(100))
+    await flush()
+    expect(await values()).toEqual(numbers(100))
+  })
+
   test('whose logstore is not there, fails for good', async () => {
     const { write, flush } = await open({ logstore: 'not-there' })
     await write('1')

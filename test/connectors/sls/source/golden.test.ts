@@ -37,6 +37,7 @@ const state: ShardEnumeratorState = {
   parallelism: 4,
   starts: 7,
   queryHash: null,
+  end: 'now',
   complete: false,
   logstores: [
     {

@@ -149,6 +149,24 @@ describe('the consumer group of slsSource', () => {
     await driver.close()
   })
 
+  it('is told the last progress although an earlier call hangs when the source closes', async () => {
+    const logstores = await TestLogstores.open()
+    await logstores.create()
+    await logstores.put(['a'])
+    const driver = drive(logstores)
+    await driver.start()
+    await driver.run(50)
+    let calls = 0
+    logstores.fault = ({ query }) =>
+      query.get('type') === 'checkpoint' && ++calls === 1 ? { kind: 'latency', ms: 60_000 } : undefined
+    driver.checkpoint()
+    await logstores.put(['b'])
+    await driver.run(100)
+    driver.checkpoint()
+    await logstores.environment.clock.advanceUntil(driver.close())
+    expect(await told(logstores)).toEqual({ 0: '2 millrace-test-files-1' })
+  })
+
   it('is waited for less than a second when the source closes', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create()

@@ -33,7 +33,7 @@ describe('the options of slsSource', () => {
       ordered: true,
       discoveryMs: 60_000,
       pullGroupsMax: 1_000,
-      pullBytes: 4_194_304,
+      pullBytes: 10_485_760,
       pullsPerSecondMax: 50,
       tailWaitMs: 200,
       idleWaitMs: 1_000,

@@ -75,6 +75,22 @@ describe('slsSource reads', () => {
     await driver.close()
   })
 
+  it('whole LogGroups only from a checkpoint between them', async () => {
+    const logstores = await TestLogstores.open()
+    await logstores.create()
+    await logstores.put(['a', 'b'])
+    const first = drive(logstores, {}, { batchRecordsMax: 1 })
+    await first.start()
+    await logstores.environment.clock.advance(20)
+    expect(texts(first.poll())).toEqual(['a'])
+    const restore = first.checkpoint()
+    await first.close()
+    const second = drive(logstores, { records: 'groups' }, { restore })
+    await second.start()
+    await expect(second.run(50)).rejects.toThrow(/CHECKPOINT_MISMATCH.*records: 'groups'/s)
+    await second.close()
+  })
+
   it('on from any record after a restore, and nothing again', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create()
@@ -142,6 +158,26 @@ describe('slsSource reads', () => {
     await logstores.put(['late'], '0', { logstore: 'app-one' })
     await driver.run(100)
     expect(texts(driver.taken)).toEqual(['early', 'late'])
+    await driver.close()
+  })
+
+  it('a pattern on when one of its logstores is deleted, and made again', async () => {
+    const logstores = await TestLogstores.open()
+    await logstores.create('app-one')
+    await logstores.create('app-two')
+    const options = { logstore: undefined, logstorePattern: 'app-*', onDataLoss: 'earliest' } as const
+    const driver = drive(logstores, options)
+    await driver.start()
+    await logstores.client.logstores.delete('app-two')
+    await driver.run(500)
+    expect(driver.checkpoint().enumerator.length).toBeLessThan(700)
+    await logstores.environment.clock.advance(5_000)
+    await logstores.create('app-two')
+    await logstores.put(['again'], '0', { logstore: 'app-two' })
+    await logstores.put(['still'], '0', { logstore: 'app-one' })
+    await driver.run(500)
+    expect(sorted(driver.taken)).toEqual(['again', 'still'])
+    expect(driver.failures).toEqual([])
     await driver.close()
   })
 
@@ -257,6 +293,27 @@ describe('a bounded slsSource', () => {
     expect(third.taken).toEqual([])
     await second.close()
     await third.close()
+  })
+
+  it('may get an end when it is restored, but not lose it again', async () => {
+    const logstores = await TestLogstores.open()
+    await logstores.create('access', 2)
+    await logstores.put(messages('a', 2))
+    const first = drive(logstores)
+    await first.start()
+    await first.run(50)
+    const endless = first.checkpoint()
+    await first.close()
+    await logstores.put(messages('b', 2))
+    const second = drive(logstores, { end: 'now' }, { restore: endless })
+    await second.start()
+    await second.run(100)
+    expect(texts(second.taken)).toEqual(messages('b', 2))
+    expect(second.ended.size).toBe(1)
+    const ended = second.checkpoint()
+    await second.close()
+    expect(() => drive(logstores, {}, { restore: ended })).toThrow(/CHECKPOINT_MISMATCH.*option end.*ends \(now\)/s)
+    expect(() => drive(logstores, { end: { time: 1e12 } }, { restore: ended })).toThrow(/CHECKPOINT_MISMATCH/)
   })
 
   it('ends before given cursors, and with nothing when it begins behind them', async () => {

@@ -111,7 +111,7 @@ describe('slsSource and shards that split and merge', () => {
     await driver.close()
   })
 
-  it('asks for one listing at each look, however many shards there are', async () => {
+  it('conf-S22 asks for one listing at each look, however many shards there are', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create('access', 30)
     const driver = drive(logstores, { idleWait: '1h', tailWait: '1m' })
@@ -126,7 +126,7 @@ describe('slsSource and shards that split and merge', () => {
     await driver.close()
   })
 
-  it('lists again after failures, and gives up after too many', async () => {
+  it('conf-S22 lists again after failures, and gives up after too many', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create()
     const driver = drive(logstores, { idleWait: '1h', tailWait: '1m', discoveryInterval: '1s' })
@@ -146,17 +146,31 @@ describe('slsSource and shards that split and merge', () => {
     await driver.close()
   })
 
-  it('loses and repeats nothing when it goes down at any moment of a storm of splits and merges', async () => {
+  it('loses and repeats nothing when it goes down at any moment of a storm of splits, merges and failures', async () => {
     for (let seed = 1; seed <= 4; seed++) {
       const random = new SeededRandom(seed)
       const logstores = await TestLogstores.open()
       await logstores.create('access', 2)
+      let faults = true
+      const faultRandom = new SeededRandom(seed + 1_000)
+      logstores.fault = () => {
+        if (!faults || faultRandom.bool(0.9)) return undefined
+        const kinds = [
+          { kind: 'refused' },
+          { kind: 'reset' },
+          { kind: 'lost-answer' },
+          { kind: 'cut-body', bytes: 30 },
+          { kind: 'latency', ms: 40 },
+        ] as const
+        return kinds[faultRandom.int(kinds.length)]
+      }
       const written: string[] = []
       const taken: string[] = []
       const atCheckpoint: string[] = []
       let restore: DriverCheckpoint | undefined
-      let driver = drive(logstores, {}, { parallelism: 2, batchRecordsMax: 2 })
-      await driver.start()
+      let driver = drive(logstores, { idleWait: '1s' }, { parallelism: 2, batchRecordsMax: 2 })
+      const { clock } = logstores.environment
+      await clock.advanceUntil(driver.start())
       for (let step = 0; step < 60; step++) {
         const open = (await logstores.client.shards.list('access')).filter(({ status }) => status === 'readwrite')
         const shard = open[random.int(open.length)]
@@ -178,19 +192,20 @@ describe('slsSource and shards that split and merge', () => {
             atCheckpoint.push(...texts(driver.taken).slice(atCheckpoint.length - taken.length))
           }
         } else if (choice === 7) {
-          await driver.close()
+          await clock.advanceUntil(driver.close())
           taken.length = 0
           taken.push(...atCheckpoint)
-          driver = drive(logstores, {}, { parallelism: 1 + random.int(3), restore, batchRecordsMax: 2 })
-          await driver.start()
+          driver = drive(logstores, { idleWait: '1s' }, { parallelism: 1 + random.int(3), restore, batchRecordsMax: 2 })
+          await clock.advanceUntil(driver.start())
         } else {
           for (let turn = random.int(8); turn > 0; turn--) {
-            await logstores.environment.clock.advance(random.int(20))
+            await clock.advance(random.int(20))
             for (const subtask of driver.readers.keys()) driver.poll(subtask)
           }
         }
       }
-      await driver.run(2_000, 100)
+      faults = false
+      await driver.run(20_000, 1_000)
       const all = [...taken, ...texts(driver.taken)]
       expect([...all].sort(), `seed ${seed}`).toEqual([...written].sort())
       for (const key of '0123456789abcdef') {

@@ -1,7 +1,6 @@
 import type { ShardInfo, SlsClient } from 'millrace/sls'
-import { consumerGroup } from './dispatch-and-count.ts'
 
-/** A shard of `access`, where it comes from, and how far the consumer group is behind in it. */
+/** A shard, where it comes from, and how far the consumer group is behind in it. */
 export interface ShardView {
   readonly id: number
   readonly status: 'readwrite' | 'readonly'
@@ -12,24 +11,28 @@ export interface ShardView {
 }
 
 /** Looks at the shards as an operator does: the list, the end cursors, and the consumer group's checkpoints. */
-export const shardsOf = async (client: SlsClient): Promise<ShardView[]> => {
-  const shards = await client.shards.list('access')
-  const positions = await groupPositions(client)
+export const shardsOf = async (client: SlsClient, logstore: string, group: string): Promise<ShardView[]> => {
+  const shards = await client.shards.list(logstore)
+  const positions = await groupPositions(client, logstore, group)
   return Promise.all(
     shards.map(async (shard) => {
       const { id, status } = shard
-      const end = await client.shards.cursor('access', id, 'end')
-      const position = positions.get(id) ?? (await client.shards.cursor('access', id, 'begin'))
+      const end = await client.shards.cursor(logstore, id, 'end')
+      const position = positions.get(id) ?? (await client.shards.cursor(logstore, id, 'begin'))
       return { id, status, parents: parentsOf(shard, shards), behind: Number(end - position) }
     }),
   )
 }
 
 /** Where the consumer group is; shards it was told nothing about are missing. */
-export const groupPositions = async (client: SlsClient): Promise<Map<number, bigint>> => {
-  const groups = await client.consumerGroups.list('access')
-  if (!groups.some(({ name }) => name === consumerGroup)) return new Map()
-  const checkpoints = await client.consumerGroups.checkpoints('access', consumerGroup)
+export const groupPositions = async (
+  client: SlsClient,
+  logstore: string,
+  group: string,
+): Promise<Map<number, bigint>> => {
+  const groups = await client.consumerGroups.list(logstore)
+  if (!groups.some(({ name }) => name === group)) return new Map()
+  const checkpoints = await client.consumerGroups.checkpoints(logstore, group)
   return new Map(checkpoints.flatMap(({ shard, position }) => (position === undefined ? [] : [[shard, position]])))
 }
 

@@ -1,0 +1,4 @@
+import { runExample } from '../shared/example.ts'
+import { example } from './consume.ts'
+
+await runExample('02-consume', example)

@@ -1,0 +1,60 @@
+import { type HttpRequest, type Transport, TransportError } from '../../../src/core/index.ts'
+import type { Stage } from '../play.ts'
+import type { StoredLogGroup } from './service-truth.ts'
+
+/** Copies of each line in the target of an at-least-once sink, watched for S9. */
+export class Copies {
+  readonly #stage: Stage
+  /** The lines of a put. */
+  readonly #linesOf: (request: HttpRequest) => readonly string[]
+  readonly #copies = new Map<string, number>()
+  readonly #ambiguous = new Map<string, number>()
+  inDoubt = 0
+
+  constructor(stage: Stage, linesOf: (request: HttpRequest) => readonly string[]) {
+    this.#stage = stage
+    this.#linesOf = linesOf
+  }
+
+  get lines(): number {
+    return this.#copies.size
+  }
+
+  has(line: string): boolean {
+    return this.#copies.has(line)
+  }
+
+  /** S9: no more copies than attempts of the job, and than puts of which nobody knows how they ended. */
+  stored({ logs }: StoredLogGroup): void {
+    for (const { fields } of logs) {
+      const { line = '' } = fields
+      const copies = (this.#copies.get(line) ?? 0) + 1
+      this.#copies.set(line, copies)
+      const bound = this.#stage.starts() + (this.#ambiguous.get(line) ?? 0)
+      if (copies > bound) this.#stage.world.violate(`S9: ${copies} copies of ${line}; ${bound} are explained`)
+    }
+  }
+
+  /** The same transport, whose puts are watched for answers that say nothing. */
+  watch(transport: Transport, isPut: (request: HttpRequest) => boolean): Transport {
+    return {
+      send: async (origin, request, options) => {
+        if (!isPut(request)) return await transport.send(origin, request, options)
+        try {
+          const response = await transport.send(origin, request, options)
+          if (response.status >= 500) this.#doubt(request)
+          return response
+        } catch (error) {
+          if (error instanceof TransportError && error.kind !== 'not-sent') this.#doubt(request)
+          throw error
+        }
+      },
+      close: () => transport.close(),
+    }
+  }
+
+  #doubt(request: HttpRequest): void {
+    this.inDoubt++
+    for (const line of this.#linesOf(request)) this.#ambiguous.set(line, (this.#ambiguous.get(line) ?? 0) + 1)
+  }
+}
