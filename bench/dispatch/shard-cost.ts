@@ -45,7 +45,7 @@ export const measure = async ({ shards, pulls }: Input): Promise<number> => {
   return ((last.cpuMs - first.cpuMs) * 1e6) / (last.records - first.records)
 }
 
-const counts = [30, 1000] as const
+const counts = [50, 1000] as const
 
 export const shardCost: Benchmark = {
   name: 'shard-cost',

@@ -178,15 +178,16 @@ export class World implements Kernel {
   }
 
   /**
-   * Time stands still until the function that comes back is called: something real is on its way, such as bytes in a
-   * socket. For tests of real adapters; such a run does not repeat to the byte.
+   * Time stands still, and global time is real, until the function that comes back is called: something real is on its
+   * way, such as bytes in a socket. For tests of real adapters; such a run does not repeat to the byte.
    */
   hold(): Cancel {
-    this.#holds++
+    if (this.#holds++ === 0 && this.#running) this.#tripwire?.disarm()
     let held = true
     return () => {
-      if (held) this.#holds--
+      if (!held) return
       held = false
+      if (--this.#holds === 0 && this.#running) this.#tripwire?.arm()
     }
   }
 
@@ -315,7 +316,7 @@ export class World implements Kernel {
 
   /** Sets the traps of a run; the function takes them away again. */
   #guard(): () => void {
-    this.#tripwire?.arm()
+    if (this.#holds === 0) this.#tripwire?.arm()
     const others = process.listeners('unhandledRejection')
     process.removeAllListeners('unhandledRejection')
     const onRejection = (reason: unknown): void => {

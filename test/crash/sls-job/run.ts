@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sleep } from '../child.ts'
 import { ServiceClient } from '../log-service/service-client.ts'
-import { checkLeftovers, type Problems } from '../output-check.ts'
+import { checkLeftovers, fingerprintOf, type Problems } from '../output-check.ts'
 import { Draws } from '../random.ts'
 import { CopiesJudge } from './copies.ts'
 import { unfinished } from './group-progress.ts'
@@ -99,6 +99,7 @@ export const runCrashes = async (options: RunOptions): Promise<RunFigures> => {
       if (behind !== '') problem(`the consumer group does not have everything at the end: ${behind}`)
     })
   }
+  if (goesOn()) await startOnceMore(jobs, problem)
   writing.abort()
   resharding.abort()
   await Promise.all([writing.done(), resharding.done()])
@@ -124,6 +125,16 @@ export const runCrashes = async (options: RunOptions): Promise<RunFigures> => {
     slowestStartMs: Math.round(jobs.slowestStartMs),
     ways: Object.fromEntries([...tally].sort((a, b) => b[1] - a[1])),
   }
+}
+
+/** A job that has read everything finds nothing to do when it is started again, whatever its parallelism. */
+const startOnceMore = async (jobs: JobKeeper, problem: (text: string) => void): Promise<void> => {
+  const before = await fingerprintOf(jobs)
+  await jobs.runUntil(async (process) => {
+    const untilMs = performance.now() + drainMs
+    while (process.all('checkpoint').length < 2 && process.isRunning && performance.now() < untilMs) await sleep(50)
+  })
+  if ((await fingerprintOf(jobs)) !== before) problem('a job that had read everything wrote output when started again')
 }
 
 interface ComparisonParts {

@@ -72,7 +72,8 @@ export const slsJob = (settings: SlsJobSettings): { readonly job: Job; readonly 
   const sink = slsSink<Entry>({
     ...connection,
     logstore: targetLogstore,
-    package: { linger: '50ms', records: 500 },
+    // Longer open than from one checkpoint to the next: what does not fill a package waits for the barrier.
+    package: { linger: '2s', records: 300 },
     retry: { max: '1s' },
     log: ({ shard, cursor, index, id, text }) => ({
       contents: { id, shard: String(shard), cursor, index: String(index), life: String(life), text },

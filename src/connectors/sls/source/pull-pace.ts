@@ -67,7 +67,7 @@ export class PullPace {
     }
     this.#quiet++
     // In a crowd the first waits are long already: to come down by doubling alone would take minutes.
-    const firstMs = Math.max(tailWaitMs, idleShareMs / 16)
+    const firstMs = Math.max(tailWaitMs, idleShareMs / 4)
     const quietMs = firstMs * 2 ** Math.min(this.#quiet - 1, 30)
     const limitMs = Math.max(idleWaitMs, idleShareMs / (1 - jitter / 2))
     return Math.max(paceMs, Math.min(quietMs, limitMs) * (1 - jitter * uniform))
