@@ -1,4 +1,4 @@
-import { type SlsClient, slsClient } from '../../src/entry/sls.ts'
+import { createProducer, type SlsClient, slsClient } from '../../src/entry/sls.ts'
 import { LogDecoder, LogGroupBuilder, type PlainFields } from '../../src/wire/index.ts'
 
 /** Loops written by hand over our codec and our client: what a job is measured against. */
@@ -119,13 +119,18 @@ export interface PlainLog {
   readonly contents: Readonly<Record<string, string>>
 }
 
-/** Objects encoded and sent. */
-export const produceLoop = (client: SlsClient, logs: readonly PlainLog[]): Loop => {
-  const builder = new LogGroupBuilder({ topic: 'topic-0', source: '127.0.0.1' })
+/** Objects encoded and sent, about a megabyte at a time. */
+export const produceLoop =
+  (client: SlsClient, logs: readonly PlainLog[]): Loop =>
+  async () =>
+    void (await client.put('target', { logs, topic: 'topic-0', source: '127.0.0.1' }))
+
+/** The same through a producer, which knows nothing of packages beforehand. */
+export const producerLoop = (port: number, logs: readonly PlainLog[]): Loop => {
+  const producer = createProducer({ ...connectionTo(port), logstore: 'target', topic: 'topic-0', source: '127.0.0.1' })
   return async () => {
-    const puts: Promise<unknown>[] = []
-    for (const log of logs) if (builder.add(log) >= packageBytes) puts.push(client.put('target', builder.finish()))
-    if (builder.logCount > 0) puts.push(client.put('target', builder.finish()))
-    await Promise.all(puts)
+    const sent = producer.send(logs)
+    await producer.flush()
+    await sent
   }
 }

@@ -11,13 +11,14 @@ import {
   type PlainLog,
   passGroups,
   produceLoop,
+  producerLoop,
   pullLoop,
 } from './loops.ts'
 import { type Pass, type RoundsInput, rates } from './rounds.ts'
 import { dispatchRecords, type PlainRecord, pullRecords, putRecords, withTwoFields } from './straightforward.ts'
 
 /** What is measured beside what. */
-export const variantNames = ['pass', 'append', 'objects', 'pull', 'produce', 'passJob', 'objectsJob'] as const
+export const variantNames = ['pass', 'append', 'objects', 'pull', 'produce', 'producer', 'objectsJob', 'passJob'] as const
 export type Variant = (typeof variantNames)[number]
 
 interface Input extends RoundsInput {
@@ -55,7 +56,8 @@ const sidesOf = (variant: Variant, server: BenchServer): Sides => {
     run,
     bytes: pullBytes * jobPulls,
     atOnce: 1,
-    prepare: () => server.plan({ shards: 4, pulls: jobPulls / 4 }),
+    // One shard, read one pull ahead: as many pulls at a time as the loops have.
+    prepare: () => server.plan({ pulls: jobPulls }),
   })
   switch (variant) {
     case 'pass':
@@ -66,10 +68,12 @@ const sidesOf = (variant: Variant, server: BenchServer): Sides => {
       return { own: pulled(objectsLoop(client)), other: pulled(() => dispatchRecords(origin, withTwoFields)) }
     case 'pull':
       return { own: pulled(pullLoop(client)), other: pulled(async () => void (await pullRecords(origin))) }
-    case 'produce': {
+    case 'produce':
+    case 'producer': {
       const { logs, records, bytes } = producedLogs()
+      const own = variant === 'produce' ? produceLoop(client, logs) : producerLoop(port, logs)
       const other = (): Promise<void> => putRecords(origin, 'target', 'topic-0', records)
-      return { own: { ...pulled(produceLoop(client, logs)), bytes }, other: { ...pulled(other), bytes } }
+      return { own: { ...pulled(own), bytes }, other: { ...pulled(other), bytes } }
     }
     case 'passJob':
       return { own: asJob(passJob(port)), other: pulled(() => passGroups(client)) }

@@ -27,9 +27,6 @@ export interface Collect {
   readonly sink: SlsSink<Line>
 }
 
-/** Logs of a LogGroup at most. */
-export const groupLogsMax = 500
-
 /**
  * Stands for the collectors of a real system: writes the lines of files into the logstore `access`, at least once. Every
  * log says which line of which file it is, so the program knows after a crash which lines are there.
@@ -40,7 +37,7 @@ export const collect = ({ paths, mode, connection, checkpoints, rate, isWritten,
     ...connection,
     logstore: 'access',
     source,
-    package: { linger: '100ms', records: groupLogsMax },
+    package: { linger: '100ms', records: 500 },
     log: (line) => {
       const level = levelOf(line.text)
       return {

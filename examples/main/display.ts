@@ -142,7 +142,7 @@ class LiveDisplay implements Display {
       '',
       `  written ${grouped(read)} · ${grouped(inPerSecond)}/s ${this.#rates.add(inPerSecond)}`,
       `  counted ${grouped(counted)} · ${grouped(countedPerSecond)}/s · ${grouped(lag)} groups behind`,
-      `  ${taken} · ${restarts} restarts`,
+      `  ${taken} · ${plural(restarts, 'restart')}`,
       `  shards ${shards.map(shardText).join(' · ')}`,
       ...(top.length === 0 ? [] : [`  ${top.join(' · ')}`]),
     ])
@@ -160,7 +160,7 @@ class LiveDisplay implements Display {
       '',
       `  ${mark} ${event}: ${grouped(read)} in · ${grouped(out)} out · ${grouped(lost)} lost · ` +
         `${grouped(duplicate)} duplicate in state${strange}   ${seconds.toFixed(1)} s`,
-      `    ${grouped(rewritten)} written again, at most ${grouped(bound)} after ${restarts} restarts`,
+      `    ${grouped(rewritten)} written again, at most ${grouped(bound)} after ${plural(restarts, 'restart')}`,
       ...gone.map((path) => `    ${shortPath(path)} is gone or was replaced: what was written of it stands for it`),
       event === 'finished' ? '    from the start again with --fresh' : '    the same command goes on from here',
     )
@@ -170,6 +170,8 @@ class LiveDisplay implements Display {
     this.#area.print(...`  ✗ ${message}`.split('\n'))
   }
 }
+
+const plural = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? '' : 's'}`
 
 /** `5◀0` came out of shard 0; one in parentheses takes no more data. */
 const shardText = ({ id, parents, status, behind }: Frame['shards'][number]): string => {

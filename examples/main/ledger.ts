@@ -1,4 +1,4 @@
-import { readWhole, replaceWhole } from '../shared/whole-file.ts'
+import { readWhole, WholeFile } from '../shared/whole-file.ts'
 
 interface Entries {
   /** Restarts of the job, with and without the process. */
@@ -7,7 +7,7 @@ interface Entries {
   readonly settled: number
   /** At the last restart: lines that the job might write again, and logs there were in the targets. */
   readonly open: { readonly uncovered: number; readonly written: number } | undefined
-  /** Logs sent again because an answer was lost. */
+  /** LogGroups sent again because an answer was lost. */
   readonly ambiguous: number
 }
 
@@ -28,12 +28,15 @@ export interface Standing {
  * targets held beyond the checkpoint; kept in a file, since the restarts of killed processes count too.
  */
 export class Ledger {
-  readonly #path: string
+  readonly #file: WholeFile
   #entries: Entries
+  /** Those of the processes before this one. */
+  readonly #ambiguousBefore: number
 
   private constructor(path: string, entries: Entries) {
-    this.#path = path
+    this.#file = new WholeFile(path)
     this.#entries = entries
+    this.#ambiguousBefore = entries.ambiguous
   }
 
   static async open(path: string): Promise<Ledger> {
@@ -45,10 +48,10 @@ export class Ledger {
     return this.#entries.restarts
   }
 
-  /** Copies there may be. @param ambiguous logs this process sent again because an answer was lost */
-  bound(ambiguous: number): number {
-    const { settled, open, ambiguous: before } = this.#entries
-    return settled + (open?.uncovered ?? 0) + before + ambiguous
+  /** Copies there may be. @param groupLogs logs of a LogGroup at most */
+  bound(groupLogs: number): number {
+    const { settled, open, ambiguous } = this.#entries
+    return settled + (open?.uncovered ?? 0) + ambiguous * groupLogs
   }
 
   /** When the job goes on from a checkpoint. */
@@ -65,12 +68,14 @@ export class Ledger {
     })
   }
 
+  /** @param ambiguous LogGroups that this process has sent again so far because an answer was lost */
   async sentAgain(ambiguous: number): Promise<void> {
-    await this.#write({ ...this.#entries, ambiguous: this.#entries.ambiguous + ambiguous })
+    const sum = this.#ambiguousBefore + ambiguous
+    if (sum !== this.#entries.ambiguous) await this.#write({ ...this.#entries, ambiguous: sum })
   }
 
   async #write(entries: Entries): Promise<void> {
     this.#entries = entries
-    await replaceWhole(this.#path, entries)
+    await this.#file.write(entries)
   }
 }

@@ -1,5 +1,5 @@
 import type { SlsClient } from 'millrace/sls'
-import { readWhole, replaceWhole } from '../shared/whole-file.ts'
+import { readWhole, WholeFile } from '../shared/whole-file.ts'
 
 /** What went wrong on purpose, over all starts of a run. */
 export interface Done {
@@ -22,14 +22,14 @@ const killAfterMs = 300
 
 /** Splits a shard and kills a subtask, each once in a run, while the job works. */
 export class Mishaps {
-  readonly #path: string
+  readonly #file: WholeFile
   readonly #client: SlsClient
   #done: Done
   /** A subtask is to be killed. */
   #armed = false
 
   private constructor(path: string, client: SlsClient, done: Done) {
-    this.#path = path
+    this.#file = new WholeFile(path)
     this.#client = client
     this.#done = done
   }
@@ -72,6 +72,6 @@ export class Mishaps {
 
   async #note(done: Done): Promise<void> {
     this.#done = done
-    await replaceWhole(this.#path, done)
+    await this.#file.write(done)
   }
 }

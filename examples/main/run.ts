@@ -4,7 +4,7 @@ import { isGzip } from '../shared/input.ts'
 import { type LocalService, startLocalService } from '../shared/local-service.ts'
 import { shardsOf } from '../shared/shards.ts'
 import type { Settings } from './arguments.ts'
-import { type Collect, collect, groupLogsMax } from './collect.ts'
+import { type Collect, collect } from './collect.ts'
 import { Counts } from './counts.ts'
 import { consumerGroup, type DispatchAndCount, dispatchAndCount } from './dispatch-and-count.ts'
 import type { Display } from './display.ts'
@@ -147,8 +147,7 @@ export class Run {
 
   async verify(outcome: 'finished' | 'stopped'): Promise<Verified> {
     await this.#checks
-    const ambiguous = this.#ambiguous()
-    if (ambiguous > 0) await this.#ledger.sentAgain(ambiguous)
+    await this.#ledger.sentAgain(this.#ambiguous())
     const verdict = await verify({
       client: this.#service.client,
       counts: join(this.#settings.state, 'counts'),
@@ -156,7 +155,11 @@ export class Run {
       finished: outcome === 'finished',
       allRead: this.#allRead,
     })
-    return { verdict, bound: this.#ledger.bound(0) + verdict.copiesRead, restarts: this.#ledger.restarts }
+    return {
+      verdict,
+      bound: this.#ledger.bound(verdict.groupLogs) + verdict.copiesRead,
+      restarts: this.#ledger.restarts,
+    }
   }
 
   async close(): Promise<void> {
@@ -194,6 +197,7 @@ export class Run {
       const isLast = this.#allRead || (collected !== undefined && this.#isStopOverdue())
       if (isLast || elapsedMs >= frames * frameMs) {
         frames = Math.floor(elapsedMs / frameMs) + 1
+        await this.#ledger.sentAgain(this.#ambiguous())
         this.#display.show(await progress.frame())
       }
       if (!isLast) continue
@@ -235,10 +239,10 @@ export class Run {
     return lines + again
   }
 
+  /** LogGroups: that is what a dispatch counts. */
   #ambiguous(): number {
-    // What a dispatch counts are LogGroups.
     const targets = Object.values(this.#dispatch.sink.counts().targets)
-    return groupLogsMax * targets.reduce((sum, { ambiguousLogs }) => sum + ambiguousLogs, 0)
+    return targets.reduce((sum, { ambiguousLogs }) => sum + ambiguousLogs, 0)
   }
 }
 

@@ -14,6 +14,8 @@ export interface FileEnd {
 export class Survey {
   /** Logs by level, of all that `access` has. */
   readonly levels = new Map<string, number>()
+  /** Logs of the largest LogGroup of `access`. */
+  groupLogs = 0
   /** Where the lines of each file end, in `access`. */
   readonly ends = new Map<string, FileEnd>()
   readonly #client: SlsClient
@@ -41,6 +43,7 @@ export class Survey {
     while (position < end) {
       const { groups, nextPosition } = await this.#client.pull({ logstore, shard, position, endPosition: end })
       for (const group of groups) {
+        if (place === 'access') this.groupLogs = Math.max(this.groupLogs, group.logCount)
         for (const log of group.logs()) {
           const [file = '', offset = -1] = [log.get('file'), Number(log.get('offset'))]
           const bytes = log.getBytes('line') ?? new Uint8Array()

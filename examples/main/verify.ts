@@ -23,6 +23,8 @@ export interface Verdict {
   readonly rewritten: number
   /** Copies that are in `access` itself: they are no fault of the job. */
   readonly copiesRead: number
+  /** Logs of the largest LogGroup that the job has read. */
+  readonly groupLogs: number
   /** Lines in the targets that no input has. */
   readonly foreign: number
   /** Logs the state has counted. */
@@ -73,7 +75,7 @@ export const verify = async ({
     sum.rewritten += Math.max(0, targets - 1)
     sum.copiesRead += Math.max(0, access - 1)
   })
-  return { ...sum, counted: counts.total, gone: finished ? gone : [] }
+  return { ...sum, groupLogs: survey.groupLogs, counted: counts.total, gone: finished ? gone : [] }
 }
 
 /** True when nothing is wrong. */

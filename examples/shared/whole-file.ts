@@ -15,9 +15,21 @@ export const writeOnce = async (path: string, value: unknown): Promise<void> => 
   await rm(unfinished)
 }
 
-/** Writes a JSON file whole or not at all, in place of one that is there. */
-export const replaceWhole = async (path: string, value: unknown): Promise<void> =>
-  rename(await writeBeside(path, value), path)
+/** A JSON file that is written again and again, whole or not at all, in the order of the calls. */
+export class WholeFile {
+  readonly #path: string
+  #written: Promise<void> = Promise.resolve()
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  write(value: unknown): Promise<void> {
+    const replace = async (): Promise<void> => rename(await writeBeside(this.#path, value), this.#path)
+    this.#written = this.#written.then(replace, replace)
+    return this.#written
+  }
+}
 
 const writeBeside = async (path: string, value: unknown): Promise<string> => {
   const unfinished = `${path}.${process.pid}`

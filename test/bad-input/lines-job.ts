@@ -9,7 +9,7 @@ import { type Job, type JobOptions, job, type Stream } from '../../src/job/index
 import type { Machine } from './machine.ts'
 
 const files = ['in/a.log', 'in/b.log', 'in/c.log']
-const linesOf = (file: string): string[] => Array.from({ length: 300 }, (_, index) => `${file.at(3)} ${index}`)
+const linesOf = (file: string): string[] => Array.from({ length: 450 }, (_, index) => `${file.at(3)} ${index}`)
 
 /** Every line of the input. */
 export const allLines = files.flatMap(linesOf).sort()

@@ -84,10 +84,13 @@ describe('Ledger', () => {
     )
   })
 
-  test('adds what was sent again because an answer was lost', async () => {
-    const ledger = await Ledger.open(join(directory, 'restarts.json'))
-    await ledger.sentAgain(7)
-    expect((await Ledger.open(join(directory, 'restarts.json'))).bound(2)).toBe(9)
+  test('adds what was sent again because an answer was lost, of this process and of those before', async () => {
+    const path = join(directory, 'restarts.json')
+    const first = await Ledger.open(path)
+    for (const groups of [0, 2, 5]) await first.sentAgain(groups)
+    const second = await Ledger.open(path)
+    await second.sentAgain(1)
+    expect((await Ledger.open(path)).bound(10)).toBe(60)
   })
 })
 

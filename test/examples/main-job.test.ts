@@ -172,11 +172,24 @@ describe('the main job', () => {
     expect(second.last).toMatchObject({ event: 'stopped', ...fullyRight(8) })
   })
 
-  test('reads the recorded access log when there is nothing else', async () => {
-    const { last } = await start(['--once', '--rate', '100000'])
+  test('reads the recorded access log when there is nothing else, and draws it on a terminal', async () => {
+    const drawn: string[] = []
+    const stdout = { isTTY: true, columns: 120, write: (text: string) => drawn.push(text) }
+    const exitCode = await program({
+      args: ['--state', join(directory, 'state'), '--once', '--rate', '1500'],
+      stdout,
+      stderr: stdout,
+      onSignal: () => {},
+      places: { logs: join(directory, 'logs'), recorded },
+    })
     const lines = (await readFile(recorded, 'utf8')).split('\n').length - 1
     expect(lines).toBeGreaterThan(2_000)
-    expect(last).toMatchObject({ event: 'finished', ...fullyRight(lines) })
+    const text = drawn.join('')
+    expect({ exitCode, text }).toMatchObject({ exitCode: 0 })
+    const count = String(lines).replace(/(\d)(\d{3})$/, '$1 $2')
+    expect(text).toContain(`✓ finished: ${count} in · ${count} out · 0 lost · 0 duplicate in state`)
+    expect(text).toMatch(/shards \(0[^\n]* · 4◀0[^\n]* · 5◀0/)
+    expect(text).toMatch(/\d+ written again, at most [\d ]+ after \d restarts?\n/)
     const { errors, warnings } = await targets()
     expect([errors, warnings].map((found) => (found ?? []).length > 10)).toEqual([true, true])
   })

@@ -72,9 +72,15 @@ export class SimNetwork {
   transport(process: SimProcess): Transport {
     const random = this.#world.random.fork(`network of ${process.name}`)
     const delay = (): number => random.exponential(this.#delayMs)
+    let closed = false
     return {
-      send: (origin, request, options) => this.#send(process, delay, origin, request, options),
-      close: async () => {},
+      send: (origin, request, options) =>
+        closed
+          ? Promise.reject(new TransportError('not-sent', `${origin}: the transport is closed`))
+          : this.#send(process, delay, origin, request, options),
+      close: async () => {
+        closed = true
+      },
     }
   }
 
@@ -162,12 +168,12 @@ export class SimNetwork {
       return
     }
     const { status, body } = response
-    const { 'content-length': length = '', ...others } = response.headers
-    const headers = { date: new Date(process.environment.clock.wallMs()).toUTCString(), ...others }
+    const headers = { date: new Date(process.environment.clock.wallMs()).toUTCString(), ...response.headers }
     if (fault?.kind === 'answerCut') {
-      exchange.answer({ status, headers, body: body.slice(0, fault.random.int(body.length + 1)) })
+      const { 'content-length': _, ...others } = headers as Readonly<Record<string, string>>
+      exchange.answer({ status, headers: others, body: body.slice(0, fault.random.int(body.length + 1)) })
     } else {
-      exchange.answer({ status, headers: { ...headers, 'content-length': length }, body: body.slice() })
+      exchange.answer({ status, headers, body: body.slice() })
     }
   }
 }

@@ -11,6 +11,10 @@ import { type ServiceKeeper, type Tally, tallied } from './service-keeper.ts'
 const checkpointMs = 300
 /** Most processes run with the first; the others have to take over its state, its shards and its files. */
 const parallelisms = [4, 4, 4, 1, 2, 3, 8]
+/** Most processes are not killed before they have read their share, or before that has taken this long. */
+const workMaxMs = 10_000
+/** A job that has no checkpoint so long after the service came back is stuck. */
+const recoveryMaxMs = 20_000
 /** After this many kills comes one process that is ended by SIGTERM. */
 const killsPerStop = 5
 
@@ -22,6 +26,8 @@ export interface JobKeeperOptions {
   readonly draws: Draws
   readonly tally: Tally
   readonly kills: number
+  /** Records that a process should have read before it is killed; zero when that is no matter any more. */
+  readonly share: () => number
   readonly lifeMeanMs: number
   readonly pointMs: number
   readonly problem: (text: string) => void
@@ -42,6 +48,8 @@ export class JobKeeper {
   /** Attempts that a process made by itself after a failure. */
   restarts = 0
   slowestStartMs = 0
+  /** From the return of the service to the next checkpoint of a job that was there meanwhile. */
+  slowestRecoveryMs = 0
 
   constructor(options: JobKeeperOptions) {
     this.#o = options
@@ -71,8 +79,8 @@ export class JobKeeper {
       }
       untilStop--
       const drawn = draws.float()
-      if (drawn < 0.5) await this.#killAtPoint()
-      else if (drawn < 0.85) await this.#killAtRandom()
+      if (drawn < 0.6) await this.#killAtPoint()
+      else if (drawn < 0.87) await this.#killAtRandom()
       else await this.#killWhileStarting()
     }
   }
@@ -88,10 +96,12 @@ export class JobKeeper {
   }
 
   async #killAtPoint(): Promise<void> {
-    const { draws, pointMs, tally } = this.#o
+    const { draws, pointMs, tally, log } = this.#o
     const { text, inside } = jobMoment(draws)
     await this.#live(text, async (process) => {
+      await this.#worked(process)
       const end = await process.endWithin(pointMs)
+      if (end === undefined) log(`the point ${text} was not reached`)
       tallied(tally, end === undefined ? 'job, a random moment' : `job, ${inside}`)
       if (end !== undefined) this.points++
       await this.#kill(process)
@@ -100,9 +110,10 @@ export class JobKeeper {
 
   async #killAtRandom(): Promise<void> {
     const { draws, lifeMeanMs, service, tally } = this.#o
-    const lifeMs = 300 + draws.exponential(lifeMeanMs)
-    const both = draws.float() < 0.2
+    const lifeMs = draws.exponential(lifeMeanMs)
+    const [both, afresh] = [draws.float() < 0.2, draws.float() < 0.25]
     await this.#live(undefined, async (process) => {
+      if (!afresh) await this.#worked(process)
       await process.endWithin(lifeMs)
       if (both) service.strike()
       tallied(tally, both ? 'job, with the service' : 'job, a random moment')
@@ -119,6 +130,14 @@ export class JobKeeper {
       tallied(tally, 'job, starting')
       await this.#kill(process)
     })
+  }
+
+  /** Resolves when it has read its share by a checkpoint, or has ended, or that takes too long. */
+  async #worked(process: SlsJobProcess): Promise<void> {
+    const { share } = this.#o
+    const untilMs = performance.now() + workMaxMs
+    const read = (): number => process.all('checkpoint').at(-1)?.records ?? 0
+    while (read() < share() && process.isRunning && performance.now() < untilMs) await sleep(10)
   }
 
   async #stopOne(): Promise<void> {
@@ -143,6 +162,10 @@ export class JobKeeper {
     const settings = { endpoint, archive, counts, checkpoints, parallelism, checkpointMs, life }
     const process = new SlsJobProcess(settings, crashAt)
     await during(process)
+    const recoveryMs = process.slowestAfter(service.servesSinceMs)
+    this.slowestRecoveryMs = Math.max(this.slowestRecoveryMs, recoveryMs)
+    if (recoveryMs > recoveryMaxMs)
+      this.#o.problem(`job process ${life} had no checkpoint ${Math.round(recoveryMs)} ms after the service came back`)
     await process.ended
     // A death that its keeper has not heard of yet is no matter: this process had no time to send anything after it.
     const serviceDeaths = service.deaths - deathsBefore

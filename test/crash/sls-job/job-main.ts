@@ -1,13 +1,13 @@
 /** The process that is killed: runs the job of sls-job.ts and says on standard output what happens. */
 import { isMillraceError, run } from '../../../src/entry/index.ts'
 import { jsonLinesLogger, nodeClock } from '../../../src/platform/index.ts'
-import { type SlsJobSettings, slsJob } from './sls-job.ts'
+import { recordsRead, type SlsJobSettings, slsJob } from './sls-job.ts'
 
 /** What the process says, one JSON object a line. */
 export type SlsJobEvent =
   | { readonly event: 'begin' }
   | { readonly event: 'started'; readonly generation: number; readonly restored: number | null }
-  | { readonly event: 'checkpoint'; readonly id: number; readonly ambiguous: number }
+  | { readonly event: 'checkpoint'; readonly id: number; readonly records: number; readonly ambiguous: number }
   | { readonly event: 'restarting'; readonly cause: string }
   | { readonly event: 'ended'; readonly outcome: 'finished' | 'stopped'; readonly ambiguous: number }
   | { readonly event: 'failed'; readonly code: string; readonly message: string }
@@ -31,7 +31,8 @@ running.events$.subscribe((event) => {
   if (event.kind === 'started') {
     say({ event: 'started', generation: event.generation, restored: event.restored ?? null })
   } else if (event.kind === 'checkpoint-completed') {
-    say({ event: 'checkpoint', id: event.checkpointId, ambiguous: sink.counts().ambiguousLogs })
+    const ambiguous = sink.counts().ambiguousLogs
+    say({ event: 'checkpoint', id: event.checkpointId, records: recordsRead(), ambiguous })
   } else if (event.kind === 'restarting') {
     say({ event: 'restarting', cause: event.cause.message })
   }

@@ -40,6 +40,7 @@ export class SlsJobProcess extends Child {
   /** Time from its beginning to its first checkpoint, when there was one. */
   healthyAfterMs: number | undefined
   #beganMs: number | undefined
+  readonly #checkpointsMs: number[] = []
 
   constructor(settings: SlsJobSettings, crashAt: string | undefined) {
     const program = fileURLToPath(new URL('./job-main.js', import.meta.url))
@@ -56,7 +57,21 @@ export class SlsJobProcess extends Child {
     }
     this.events.push(event)
     if (event.event === 'begin') this.#beganMs = performance.now()
-    if (event.event === 'checkpoint') this.healthyAfterMs ??= performance.now() - (this.#beganMs ?? this.spawnedMs)
+    if (event.event !== 'checkpoint') return
+    this.#checkpointsMs.push(performance.now())
+    this.healthyAfterMs ??= performance.now() - (this.#beganMs ?? this.spawnedMs)
+  }
+
+  /**
+   * The longest time that passed from one of these moments to the next checkpoint, or to now where there is none; moments
+   * before it began do not count.
+   */
+  slowestAfter(momentsMs: readonly number[]): number {
+    const nowMs = performance.now()
+    const waits = momentsMs.flatMap((momentMs) =>
+      momentMs < this.spawnedMs ? [] : [(this.#checkpointsMs.find((ms) => ms >= momentMs) ?? nowMs) - momentMs],
+    )
+    return Math.max(0, ...waits)
   }
 
   all<Kind extends SlsJobEvent['event']>(kind: Kind): Extract<SlsJobEvent, { event: Kind }>[] {

@@ -7,6 +7,7 @@ import { Draws } from '../random.ts'
 import { CopiesJudge } from './copies.ts'
 import { unfinished } from './group-progress.ts'
 import { JobKeeper } from './job-keeper.ts'
+import { livesByGeneration } from './lives.ts'
 import { checkArchive, checkCounts } from './outputs.ts'
 import { textOf } from './records.ts'
 import { Resharding } from './resharding.ts'
@@ -18,7 +19,7 @@ import { Writing } from './writing.ts'
 const shards = 8
 const retained = 3
 /** Time that passes from one kill to the next, about, before there is any to go by. */
-const killEveryMs = 1_400
+const killEveryMs = 2_500
 /** The job must have everything so long after the last kill. */
 const drainMs = 120_000
 
@@ -46,7 +47,7 @@ export const runCrashes = async (options: RunOptions): Promise<RunFigures> => {
   const client = new ServiceClient(project)
   client.port = port
   const tally: Tally = new Map()
-  const common = { client, tally, problem, goesOn, pointMs: 4_000 } as const
+  const common = { client, tally, problem, goesOn, pointMs: 2_500 } as const
   const jobKills = Math.ceil(kills * 0.6)
   const service = new ServiceKeeper({
     ...common,
@@ -54,7 +55,7 @@ export const runCrashes = async (options: RunOptions): Promise<RunFigures> => {
     port,
     draws: drawsOf(1),
     kills: kills - jobKills,
-    lifeMeanMs: 2_000,
+    lifeMeanMs: 4_000,
   })
   const endpoint = `http://127.0.0.1:${port}`
   const jobs = new JobKeeper({
@@ -65,7 +66,8 @@ export const runCrashes = async (options: RunOptions): Promise<RunFigures> => {
     service,
     draws: drawsOf(2),
     kills: jobKills,
-    lifeMeanMs: 1_500,
+    share: () => (writing.stored < records ? records / (4 * jobKills) : 0),
+    lifeMeanMs: 1_000,
   })
   await service.begin()
   if (!goesOn()) return {}
@@ -123,6 +125,7 @@ export const runCrashes = async (options: RunOptions): Promise<RunFigures> => {
     merges,
     repeatedPuts: writing.repeats,
     slowestStartMs: Math.round(jobs.slowestStartMs),
+    slowestRecoveryMs: Math.round(jobs.slowestRecoveryMs),
     ways: Object.fromEntries([...tally].sort((a, b) => b[1] - a[1])),
   }
 }
@@ -158,6 +161,9 @@ const compare = async ({ client, jobs, records, problems }: ComparisonParts): Pr
   checkWritten(stored, records, problem)
   const archived = await checkArchive(archive, stored, problem)
   const counted = await checkCounts(counts, stored, problem)
+  const lifeOf = livesByGeneration(lives)
+  const lastKilled = lives.length - 3
+  const early = archived.generations.filter((generation) => (lifeOf.get(generation) ?? 0) <= lastKilled).length
   const judge = new CopiesJudge(stored, lives, problem)
   await readEach(client, targetLogstore, (log, packTag) => {
     const number = (name: string): number => Number(log.get(name) ?? -1)
@@ -179,6 +185,8 @@ const compare = async ({ client, jobs, records, problems }: ComparisonParts): Pr
     counted: counted.lines,
     lost: archived.lost + counted.lost + copies.lost,
     duplicate: archived.duplicate + counted.duplicate,
+    /** Of the archived ones, those that were there before the last kill. */
+    early,
     sent: copies.logs,
     rewritten: copies.afterRestores + copies.afterAmbiguity,
     afterRestores: copies.afterRestores,

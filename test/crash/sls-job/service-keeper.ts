@@ -30,6 +30,8 @@ export class ServiceKeeper {
   #current: ServiceProcess | undefined
   deaths = 0
   points = 0
+  /** When it began to serve, each time, on the monotonic clock. */
+  readonly servesSinceMs: number[] = []
 
   constructor(options: ServiceKeeperOptions) {
     this.#o = options
@@ -82,6 +84,7 @@ export class ServiceKeeper {
     const process = new ServiceProcess(data, port, crashAt)
     if (await process.ready()) {
       this.#current = process
+      this.servesSinceMs.push(performance.now())
       return
     }
     this.#current = undefined

@@ -43,6 +43,9 @@ export interface CountLine extends Place {
 
 let records = 0
 
+/** Records that this process has read so far. */
+export const recordsRead = (): number => records
+
 const entryOf = (log: Log): Entry => ({
   shard: log.shard,
   cursor: log.cursor,

@@ -18,6 +18,7 @@ export interface StoredLog {
 export interface StoredLogGroup {
   readonly packId: string | undefined
   readonly logs: readonly StoredLog[]
+  readonly receivedMs: number
   /** To tell whether it is the same after a restart. */
   readonly text: string
 }
@@ -27,8 +28,8 @@ export interface TruthListener {
   stored(stream: number, index: number, group: StoredLogGroup): void
   /** The definitions have changed. */
   changed(fact: Fact): void
-  /** The storage took none of it, and says that it never will. */
-  refused(error: unknown): void
+  /** The storage did not take a write; it may have given up for good. */
+  refused(): void
 }
 
 /**
@@ -61,8 +62,8 @@ export class ServiceTruth {
   async watch(recovered: Recovered, compression: Compression): Promise<Recovered> {
     const { storage } = recovered
     const lz4 = await compression.blockCodec('lz4')
-    const decode = ({ block, rawBytes }: Pick<GroupEntry, 'block' | 'rawBytes'>): StoredLogGroup =>
-      storedGroup(lz4.decompress(block, rawBytes))
+    const decode = ({ block, rawBytes, receivedMs }: Omit<GroupEntry, 'kind' | 'stream'>): StoredLogGroup =>
+      storedGroup(lz4.decompress(block, rawBytes), receivedMs)
     const streams = new Set([...this.#streams.keys(), ...storage.streams()])
     for (const stream of streams) {
       const id = streamId(stream)
@@ -84,12 +85,7 @@ export class ServiceTruth {
   #watched(storage: LogStorage, decode: (entry: GroupEntry) => StoredLogGroup): LogStorage {
     return {
       commit: async (entries) => {
-        try {
-          await storage.commit(entries)
-        } catch (error) {
-          this.#listener.refused(error)
-          throw error
-        }
+        await this.#told(storage.commit(entries))
         for (const entry of entries) this.#noteEntry(entry, decode)
       },
       end: (stream) => storage.end(stream),
@@ -99,9 +95,18 @@ export class ServiceTruth {
       bytes: (stream) => storage.bytes(stream),
       streams: () => storage.streams(),
       read: (stream, from, limits) => storage.read(stream, from, limits),
-      trim: (stream, index) => storage.trim(stream, index),
-      drop: (stream) => storage.drop(stream),
+      trim: (stream, index) => this.#told(storage.trim(stream, index)),
+      drop: (stream) => this.#told(storage.drop(stream)),
       close: () => storage.close(),
+    }
+  }
+
+  async #told(write: Promise<void>): Promise<void> {
+    try {
+      await write
+    } catch (error) {
+      this.#listener.refused()
+      throw error
     }
   }
 
@@ -128,9 +133,9 @@ export class ServiceTruth {
   }
 }
 
-const storedGroup = (bytes: Uint8Array): StoredLogGroup => {
+const storedGroup = (bytes: Uint8Array, receivedMs: number): StoredLogGroup => {
   const view = viewLogGroup(bytes)
   const logs = [...view.logs()].map((log, index) => ({ fields: { ...log.toObject() }, index }))
   const packId = view.tags.find(([name]) => name === '__pack_id__')?.[1]
-  return { packId, logs, text: JSON.stringify([view.topic, view.tags, logs]) }
+  return { packId, logs, receivedMs, text: JSON.stringify([view.topic, view.tags, logs]) }
 }

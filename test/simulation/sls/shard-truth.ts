@@ -10,6 +10,7 @@ export interface PlacedLog {
   readonly shard: number
   /** Among the logs of its shard. */
   readonly index: number
+  readonly receivedMs: number
 }
 
 interface PlacedGroup {
@@ -96,7 +97,7 @@ export class ShardTruth {
     for (const [index, group] of truth.groups(stream).entries()) this.stored(stream, index, group)
   }
 
-  stored(stream: number, index: number, { packId = '', logs }: StoredLogGroup): void {
+  stored(stream: number, index: number, { packId = '', logs, receivedMs }: StoredLogGroup): void {
     const shard = this.#byStream.get(stream)
     if (shard === undefined) return
     const isCopy = shard.packs.has(packId)
@@ -107,14 +108,18 @@ export class ShardTruth {
     const placed = (dropped ? [] : logs).map(({ fields, index: number }): PlacedLog => {
       const { id = '', key = '' } = fields
       this.#ids.add(id)
-      return { line: lineOf({ shard: shard.id, cursor, index: number }, id), key, shard: shard.id, index: shard.logs++ }
+      const line = lineOf({ shard: shard.id, cursor, index: number }, id)
+      return { line, key, shard: shard.id, index: shard.logs++, receivedMs }
     })
     shard.groups[index] = { logs: placed }
     for (const log of placed) this.#byLine.set(log.line, log)
   }
 
-  /** The archive has every log once, in the order of its shard, parents before children. */
-  archive(dir: string): OutputTruth {
+  /**
+   * The archive has every log once, in the order of its shard, parents before children.
+   * @param expected how many of them; default all
+   */
+  archive(dir: string, expected = (): number => this.size): OutputTruth {
     return {
       dir,
       sink: 'archive',
@@ -123,17 +128,21 @@ export class ShardTruth {
         return log === undefined ? undefined : { stream: String(log.shard), index: log.index }
       },
       parents: (stream) => (this.#byId.get(Number(stream))?.parents ?? []).map(String),
-      expected: () => this.size,
+      expected,
     }
   }
 
-  /** The counts in a checkpoint are those of the logs before its positions. */
-  state(published: NonNullable<StateTruth['published']>): StateTruth {
+  /**
+   * The counts in a checkpoint are those of the logs before its positions.
+   * @param judged false when what lies before a position need not have been read
+   */
+  state(judged: boolean, published: NonNullable<StateTruth['published']>): StateTruth {
     return {
       source: 'log',
       keyed: 'count',
       published,
-      countsAt: (splits, enumerator) => this.#countsAt(splits as readonly Split[], enumerator as Listed | undefined),
+      countsAt: (splits, enumerator) =>
+        judged ? this.#countsAt(splits as readonly Split[], enumerator as Listed | undefined) : undefined,
     }
   }
 

@@ -40,6 +40,7 @@ export class SimLogService {
   readonly #options: SimLogServiceOptions
   #starts = 0
   #process: SimProcess | undefined
+  #ailing: SimProcess | undefined
   #lz4: BlockCodec | undefined
 
   constructor(stage: Stage, network: SimNetwork, truth: ServiceTruth, options: SimLogServiceOptions) {
@@ -56,10 +57,17 @@ export class SimLogService {
     })
   }
 
-  /** The storage gave up for good: somebody notices, and ends the process. */
+  /** Somebody has noticed that nothing can be written, and will end the process soon. */
+  get ailing(): boolean {
+    return this.#ailing?.alive === true
+  }
+
+  /** The storage did not take a write. */
   giveUp(): void {
     const process = this.#process
-    this.#stage.world.at(300, () => process?.kill())
+    if (process === undefined || this.ailing) return
+    this.#ailing = process
+    this.#stage.world.at(300, () => process.kill())
   }
 
   /** The lines of a put of one LogGroup. */

@@ -76,7 +76,7 @@ export class SimWriters {
     const { config, confirmed } = this.#o
     const ids: string[] = []
     const logs: LogInit[] = []
-    for (let count = 1 + random.int(4); count > 0; count--) {
+    for (let count = 1 + random.int(6); count > 0; count--) {
       const id = `r${this.#next++}`
       ids.push(id)
       logs.push({ time: 1_700_000_000 + random.int(1000), contents: { id, key: `k${random.int(config.keys)}` } })

@@ -5,13 +5,19 @@ import { job } from '../../../src/job/index.ts'
 import type { FaultRule } from '../../../src/logservice/index.ts'
 import { IoPool, MemoryBudget } from '../../../src/sink/index.ts'
 import { ByteBudget } from '../../../src/source/index.ts'
-import { networkFaultKinds, SimNetwork, type SimProcess, swarmFaultRates } from '../../../src/testing/index.ts'
+import {
+  networkFaultKinds,
+  type SeededRandom,
+  SimNetwork,
+  type SimProcess,
+  swarmFaultRates,
+} from '../../../src/testing/index.ts'
 import { encodeCursor } from '../../../src/wire/index.ts'
 import { type BaseConfig, defineScenario, type Life, smallestBase } from '../play.ts'
 import { countKeys, countsTruth } from '../scenarios/counts.ts'
 import { Copies } from './copies.ts'
 import { ServiceTruth } from './service-truth.ts'
-import { lineOf, MirrorTruth, ShardTruth } from './shard-truth.ts'
+import { lineOf, MirrorTruth, type PlacedLog, ShardTruth } from './shard-truth.ts'
 import { connection, SimLogService } from './sim-log-service.ts'
 import { SimWriters } from './sim-writers.ts'
 
@@ -37,6 +43,8 @@ export interface SlsConfig extends BaseConfig {
   readonly packageRecords: number
   readonly lingerMs: number
   readonly segmentBytes: number
+  /** Data is kept for so long, and the source accepts that it is gone; 0: for ever. */
+  readonly retentionMs: number
   /** Requests that the service refuses by its quotas, and those it fails before or after their effect. */
   readonly throttleRate: number
   readonly errorRate: number
@@ -59,37 +67,44 @@ const rulesOf = ({ throttleRate, errorRate }: SlsConfig): readonly FaultRule[] =
   { effect: 'error-after', status: 500, errorCode: 'InternalServerError', probability: errorRate },
 ]
 
+const drawSettings = (random: SeededRandom, base: BaseConfig): SlsConfig => ({
+  ...base,
+  rates: { ...base.rates, ...swarmFaultRates(random, networkFaultKinds) },
+  shards: 1 + random.int(4),
+  splitRate: random.bool(0.7) ? 0.15 : 0,
+  mergeRate: random.bool(0.5) ? 0.15 : 0,
+  depth: random.pick([1, 1, 3, 8]),
+  shardsMax: 6 + random.int(18),
+  repeats: random.bool(0.6),
+  dropsCopies: random.bool(0.4),
+  mirrors: random.bool(0.7),
+  pullGroups: random.pick([1, 3, 1000]),
+  discoveryMs: random.pick([200, 400, 1000]),
+  tailMs: random.pick([5, 50, 800]),
+  pullBudget: random.pick([70_000, 1 << 20, 1 << 26]),
+  sendBudget: random.pick([2_000, 1 << 16, 1 << 24]),
+  packageRecords: random.pick([1, 4, 4096]),
+  lingerMs: random.pick([10, 200, 3_000]),
+  segmentBytes: random.pick([1024, 4096, 1 << 20]),
+  retentionMs: random.pick([0, 0, 0, 0, 3_000]),
+  throttleRate: random.pick([0, 0, 0.1]),
+  errorRate: random.pick([0, 0, 0.03]),
+})
+
 /** The real source, sink and log service: shards split and merge, all of them crash, and the network loses what it likes. */
 export const sls = defineScenario<SlsConfig>({
   name: 'sls',
   required: ['splits', 'merges', 'service ends', 'in doubt', 'group commits', 'copies put'],
-  draw: (random, base) => ({
-    ...base,
-    rates: { ...base.rates, ...swarmFaultRates(random, networkFaultKinds) },
-    shards: 1 + random.int(4),
-    splitRate: random.bool(0.7) ? 0.1 : 0,
-    mergeRate: random.bool(0.5) ? 0.1 : 0,
-    depth: random.pick([1, 1, 3, 8]),
-    shardsMax: 6 + random.int(18),
-    repeats: random.bool(0.6),
-    dropsCopies: random.bool(0.4),
-    mirrors: random.bool(0.7),
-    pullGroups: random.pick([1, 3, 1000]),
-    discoveryMs: random.pick([200, 400, 1000]),
-    tailMs: random.pick([5, 50, 800]),
-    pullBudget: random.pick([70_000, 1 << 20, 1 << 26]),
-    sendBudget: random.pick([2_000, 1 << 16, 1 << 24]),
-    packageRecords: random.pick([1, 4, 4096]),
-    lingerMs: random.pick([10, 200, 3_000]),
-    segmentBytes: random.pick([1024, 4096, 1 << 20]),
-    throttleRate: random.pick([0, 0, 0.1]),
-    errorRate: random.pick([0, 0, 0.03]),
-  }),
+  draw: (random, base) => {
+    const config = drawSettings(random, base)
+    // A service whose clock goes back shows again what had expired, and nobody has to read it then.
+    return config.retentionMs === 0 ? config : { ...config, rates: { ...config.rates, clockJump: 0 } }
+  },
   smallest: {
     ...smallestBase,
     ...{ shards: 1, splitRate: 0.3, mergeRate: 0.3, depth: 1, shardsMax: 6, repeats: true, dropsCopies: false },
     ...{ mirrors: true, pullGroups: 3, discoveryMs: 200, tailMs: 50, pullBudget: 1 << 20, sendBudget: 1 << 16 },
-    ...{ packageRecords: 4, lingerMs: 10, segmentBytes: 1 << 20, throttleRate: 0, errorRate: 0 },
+    ...{ packageRecords: 4, lingerMs: 10, segmentBytes: 1 << 20, retentionMs: 0, throttleRate: 0, errorRate: 0 },
   },
   open: (config, stage) => {
     const { world } = stage
@@ -113,7 +128,7 @@ export const sls = defineScenario<SlsConfig>({
     })
     const copies = new Copies(stage, (request) => service.linesOf(request))
     const service = new SimLogService(stage, network, truth, {
-      service: {},
+      service: config.retentionMs === 0 ? {} : { retentionMs: config.retentionMs, sweepIntervalMs: 1_000 },
       rules: rulesOf(config),
       segmentBytes: config.segmentBytes,
       logstores: { access: config.shards, copy: 2 },
@@ -126,6 +141,13 @@ export const sls = defineScenario<SlsConfig>({
         if (lost !== undefined) violate(`S7: ${lost} was confirmed, and is not stored`)
       },
     })
+    /** What has to come out: of data that expires, what did, and what has not expired yet. */
+    const owed = (): readonly PlacedLog[] => {
+      const logs = [...shards.logs()]
+      if (config.retentionMs === 0) return logs
+      const sinceMs = world.host('sls').wallMs() - config.retentionMs
+      return logs.filter(({ line, receivedMs }) => receivedMs > sinceMs || stage.sees('out/archive', line))
+    }
     const budgets: Budgets[] = []
     const { disk } = world.host()
     disk.observe(({ operation }) => {
@@ -146,6 +168,7 @@ export const sls = defineScenario<SlsConfig>({
           pullGroupsMax: config.pullGroups,
           pullBytes: 1 << 16,
           dropResentPackages: config.dropsCopies ? 1000 : 0,
+          onDataLoss: config.retentionMs === 0 ? 'fail' : 'earliest',
           consumerGroup: config.mirrors ? 'watchers' : undefined,
         },
         () => ({ transport: network.transport(life.process), budget: pulls }),
@@ -183,7 +206,7 @@ export const sls = defineScenario<SlsConfig>({
       return undefined
     }
     return {
-      written: () => writers.done && network.underWay === 0,
+      written: () => writers.done && network.underWay === 0 && !service.ailing,
       start: () => {
         service.start()
         writers.start()
@@ -195,7 +218,9 @@ export const sls = defineScenario<SlsConfig>({
         budgets.push({ process: life.process, pulls, packages })
         return job('sim', { ...life.options, guarantee: 'at-least-once', checkpoint: life.checkpoint }, (flow) => {
           const records = flow.from('log', source(life, pulls)).map(recordOf)
-          records.map(({ line }) => line).to('archive', fileSink({ dir: 'out/archive', format: 'text' }))
+          records
+            .map(({ line }) => line)
+            .to('archive', fileSink({ dir: 'out/archive', format: 'text', roll: { size: config.rollBytes } }))
           countKeys(records.keyBy(({ key }) => key)).to('counts', fileSink({ dir: 'out/counts', format: 'text' }))
           records
             .map(({ line }) => line)
@@ -203,9 +228,15 @@ export const sls = defineScenario<SlsConfig>({
             .to('copy', sink(life, packages))
         })
       },
-      outputs: [shards.archive('out/archive'), countsTruth(() => shards.logs())],
-      state: shards.state((path, splits) => mirror.published(path, splits)),
-      complete: () => copies.lines >= shards.size && [...shards.logs()].every(({ line }) => copies.has(line)),
+      outputs: [
+        shards.archive('out/archive', () => owed().length),
+        // How often each key came is known of what came out.
+        config.retentionMs === 0
+          ? countsTruth(() => shards.logs())
+          : { ...countsTruth(() => shards.logs()), expected: () => owed().length },
+      ],
+      state: shards.state(config.retentionMs === 0, (path, splits) => mirror.published(path, splits)),
+      complete: () => owed().every(({ line }) => copies.has(line)),
       progress: () => `copy ${copies.lines}/${shards.size}`,
       balance: (sum) => [
         ['read', sum('millrace_records_out_total', 'log')],
@@ -216,6 +247,7 @@ export const sls = defineScenario<SlsConfig>({
       verdict,
       counters: () => ({
         records: shards.size,
+        expired: shards.size - owed().length,
         shards: shards.shards,
         'in doubt': copies.inDoubt,
         'copies put': shards.copies,

@@ -1,5 +1,11 @@
 import { type BlockCodecName, type Compression, OptionsError } from '../../../core/index.ts'
-import { encodeLogGroup, encodeLogPackageList, type LogGroupInit, padHashKey } from '../../../wire/index.ts'
+import {
+  encodeLogGroup,
+  encodeLogPackageList,
+  LogGroupEncoder,
+  type LogGroupInit,
+  padHashKey,
+} from '../../../wire/index.ts'
 import type { Call, CallOptions } from './call.ts'
 import { emptyAnswer, jsonBody } from './json-answer.ts'
 import { logstorePath } from './names.ts'
@@ -72,22 +78,46 @@ const checkSize = (name: string, bytes: number, bytesMax: number): void => {
 const encoded = (group: Uint8Array | LogGroupInit): Uint8Array =>
   group instanceof Uint8Array ? group : encodeLogGroup(group)
 
+const encoder = new LogGroupEncoder()
+
+/** A group as it is before compression; of one to be encoded good only until the next one. */
+const rawOf = (group: Uint8Array | LogGroupInit): Uint8Array =>
+  group instanceof Uint8Array ? group : encoder.encodeInPlace(group)
+
+interface Body {
+  readonly body: Uint8Array
+  readonly rawBytes: number
+}
+
+/** Between encoding and compression nothing else runs: what is encoded needs no memory of its own (benchmark dispatch). */
+const compressed = async (
+  { compression, bytesMax }: PutParts,
+  name: string,
+  group: Uint8Array | LogGroupInit,
+  codec: BlockCodecName | 'none',
+): Promise<Body> => {
+  const blocks = codec === 'none' ? undefined : await compression.blockCodec(codec)
+  const raw = rawOf(group)
+  checkSize(name, raw.length, bytesMax)
+  if (blocks !== undefined) return { body: blocks.compress(raw), rawBytes: raw.length }
+  return { body: raw === group ? raw : raw.slice(), rawBytes: raw.length }
+}
+
 const send = async (
-  { sender, compression }: PutParts,
+  { sender }: PutParts,
   call: Pick<Call, 'name' | 'path' | 'query'>,
-  raw: Uint8Array,
+  { body, rawBytes }: Body,
+  codec: BlockCodecName | 'none',
   headers: Readonly<Record<string, string>>,
   options: PutOptions,
 ): Promise<PutResult> => {
-  const codec = options.compression ?? 'lz4'
-  const body = codec === 'none' ? raw : (await compression.blockCodec(codec)).compress(raw)
   const { requestId, attempts, throttled } = await sender.call(
     {
       ...call,
       method: 'POST',
       headers: {
         ...headers,
-        'x-log-bodyrawsize': String(raw.length),
+        'x-log-bodyrawsize': String(rawBytes),
         ...(codec === 'none' ? {} : { 'x-log-compresstype': codec }),
       },
       body,
@@ -96,7 +126,7 @@ const send = async (
     emptyAnswer,
     options,
   )
-  return { requestId, attempts, throttled, rawBytes: raw.length, bodyBytes: body.length }
+  return { requestId, attempts, throttled, rawBytes, bodyBytes: body.length }
 }
 
 /** Stores one LogGroup (SLS protocol paper, section 4). */
@@ -108,9 +138,9 @@ export const put = async (
 ): Promise<PutResult> => {
   const name = `put to logstore ${logstore}`
   const route = routeOf(logstore, options)
-  const raw = encoded(group)
-  checkSize(name, raw.length, parts.bytesMax)
-  return send(parts, { name, ...route }, raw, { 'content-type': protobuf }, options)
+  const codec = options.compression ?? 'lz4'
+  const body = await compressed(parts, name, group, codec)
+  return send(parts, { name, ...route }, body, codec, { 'content-type': protobuf }, options)
 }
 
 /** Stores one LogGroup in its JSON form (section 4.7). */
@@ -132,8 +162,8 @@ export const putJson = async (
       __time_ns_part__: timeNs,
     })),
   })
-  checkSize(name, raw.length, parts.bytesMax)
-  return send(parts, { name, ...route }, raw, headers, options)
+  const codec = options.compression ?? 'lz4'
+  return send(parts, { name, ...route }, await compressed(parts, name, raw, codec), codec, headers, options)
 }
 
 /** Stores several LogGroups with one request, each a group of its own (section 4.6). */
@@ -156,9 +186,7 @@ export const putBatch = async (
   })
   // The outer body is not compressed, and the header names the codec of the packages nevertheless.
   const headers = { 'content-type': protobuf, 'x-log-mode': 'batch_group', 'x-log-compresstype': compression }
-  const sent = await send(parts, { name, ...route }, encodeLogPackageList(packages), headers, {
-    ...options,
-    compression: 'none',
-  })
+  const body = encodeLogPackageList(packages)
+  const sent = await send(parts, { name, ...route }, { body, rawBytes: body.length }, 'none', headers, options)
   return { ...sent, rawBytes }
 }

@@ -39,9 +39,7 @@ export class MirroringReader<T> implements SourceReader<T, ShardSplit> {
   }
 
   snapshotState(checkpointId: number): readonly ShardSplit[] {
-    const splits = this.#reader.snapshotState(checkpointId)
-    this.#mirror.snapshot(checkpointId, splits)
-    return splits
+    return this.#mirror.snapshot(checkpointId, this.#reader.snapshotState(checkpointId))
   }
 
   unfinishedSplitIds(): readonly string[] {

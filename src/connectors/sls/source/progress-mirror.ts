@@ -4,7 +4,7 @@ import type { ShardSplit } from './shard-split.ts'
 import { inTurns } from './shard-start.ts'
 
 export interface ProgressMirrorOptions {
-  readonly services: Pick<LogServices, 'of'>
+  readonly services: Pick<LogServices, 'of' | 'missingOf'>
   readonly clock: Pick<Clock, 'timer'>
   readonly log: Logger
   readonly group: string
@@ -14,6 +14,9 @@ export interface ProgressMirrorOptions {
 
 /** How long the last progress may take to be set when the source closes. */
 const closeWaitMs = 900
+
+/** Finished splits that are kept until the group is told; the oldest are given up beyond that. */
+const endsMax = 1000
 
 type Mark = Pick<ShardSplit, 'splitId' | 'logstore' | 'shard'> & { readonly cursor: bigint }
 
@@ -30,6 +33,10 @@ export class ProgressMirror {
   readonly #told = new Map<string, bigint>()
   /** What it is to be told, by split. Those that could not be told stay, also of splits that no checkpoint has any more. */
   readonly #owed = new Map<string, Mark>()
+  /**
+   * Finished splits whose end was not told. They stay in the snapshots: after a crash nobody else would know of them.
+   */
+  readonly #ends = new Map<string, ShardSplit>()
   #asked = false
   #running: Promise<void> | undefined
   readonly #abort = new AbortController()
@@ -47,12 +54,28 @@ export class ProgressMirror {
     this.#run()
   }
 
-  /** The reader's part of a checkpoint. */
-  snapshot(checkpointId: number, splits: readonly ShardSplit[]): void {
-    const marks = splits.flatMap(({ splitId, logstore, shard, cursor }) =>
+  /** Takes the reader's part of a checkpoint; gives back what the checkpoint has to hold. */
+  snapshot(checkpointId: number, splits: readonly ShardSplit[]): readonly ShardSplit[] {
+    const all = this.#withEnds(splits)
+    const marks = all.flatMap(({ splitId, logstore, shard, cursor }) =>
       cursor === 'begin' ? [] : [{ splitId, logstore, shard, cursor }],
     )
     this.#pending.set(checkpointId, marks)
+    return all
+  }
+
+  #withEnds(splits: readonly ShardSplit[]): readonly ShardSplit[] {
+    for (const split of splits) {
+      const { splitId, cursor, state } = split
+      if (state === 'finished' && cursor !== 'begin' && this.#told.get(splitId) !== cursor)
+        this.#ends.set(splitId, split)
+    }
+    for (const splitId of this.#ends.keys()) {
+      if (this.#ends.size <= endsMax) break
+      this.#ends.delete(splitId)
+    }
+    const given = new Set(splits.map(({ splitId }) => splitId))
+    return [...splits, ...[...this.#ends.values()].filter(({ splitId }) => !given.has(splitId))]
   }
 
   /** The id is a high-water mark. */
@@ -116,12 +139,16 @@ export class ProgressMirror {
     const { services, log, group, onFailure } = this.#o
     try {
       await services.of(logstore).commit(group, consumer, shard, cursor, signal)
-      this.#told.set(splitId, cursor)
-      if (this.#owed.get(splitId) === mark) this.#owed.delete(splitId)
+      this.#settled(mark)
       return true
     } catch (thrown) {
       const error = asError(thrown)
       if (signal.aborted) return false
+      if (services.missingOf(thrown) === 'shard') {
+        // Read to its end, and deleted or expired since.
+        this.#settled(mark)
+        return true
+      }
       if (!this.#failing) {
         log.warn({ group, split: splitId, err: error }, 'the consumer group cannot be told; next time again')
       }
@@ -129,5 +156,12 @@ export class ProgressMirror {
       onFailure(error)
       return false
     }
+  }
+
+  #settled(mark: Mark): void {
+    const { splitId, cursor } = mark
+    this.#told.set(splitId, cursor)
+    if (this.#owed.get(splitId) === mark) this.#owed.delete(splitId)
+    if (this.#ends.get(splitId)?.cursor === cursor) this.#ends.delete(splitId)
   }
 }

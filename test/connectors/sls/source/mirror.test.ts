@@ -108,6 +108,31 @@ describe('the consumer group of slsSource', () => {
     await driver.close()
   })
 
+  it('is told the end of a shard after a restore from a checkpoint that came later than the one it ended in', async () => {
+    const logstores = await TestLogstores.open()
+    await logstores.create()
+    await logstores.put(['a'])
+    await logstores.client.shards.split('access', 0)
+    const first = drive(logstores)
+    await first.start()
+    await first.run(200)
+    logstores.fault = ({ query }) => (query.get('type') === 'checkpoint' ? { kind: 'refused' } : undefined)
+    first.checkpoint()
+    await first.run(5_000, 500)
+    const restore = first.checkpoint()
+    await first.run(5_000, 500)
+    await first.close()
+    expect(await told(logstores)).toEqual({})
+    logstores.fault = () => undefined
+    const second = drive(logstores, {}, { restore })
+    await second.start()
+    await second.run(100)
+    second.checkpoint()
+    await second.run(100)
+    expect(await told(logstores)).toMatchObject({ 0: '1 millrace-test-files-2' })
+    await second.close()
+  })
+
   it('fails the job when that is asked for, and only then', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create()
