@@ -15,6 +15,7 @@ const programs = {
   sim: { file: 'dist/test/simulation/main.js' },
   crash: { file: 'dist/test/crash/main.js' },
   'crash:logservice': { file: 'dist/test/crash/log-service/main.js' },
+  'crash:sls': { file: 'dist/test/crash/sls-job/main.js' },
   'test:interop': { file: 'dist/test/interop/main.js' },
   fuzz: { file: 'dist/test/wire/fuzz/main.js' },
   'model:service': { file: 'dist/test/logservice/service-model-main.js' },

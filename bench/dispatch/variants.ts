@@ -18,7 +18,16 @@ import { type Pass, type RoundsInput, rates } from './rounds.ts'
 import { dispatchRecords, type PlainRecord, pullRecords, putRecords, withTwoFields } from './straightforward.ts'
 
 /** What is measured beside what. */
-export const variantNames = ['pass', 'append', 'objects', 'pull', 'produce', 'producer', 'objectsJob', 'passJob'] as const
+export const variantNames = [
+  'pass',
+  'append',
+  'objects',
+  'pull',
+  'produce',
+  'producer',
+  'objectsJob',
+  'passJob',
+] as const
 export type Variant = (typeof variantNames)[number]
 
 interface Input extends RoundsInput {

@@ -1,10 +1,13 @@
-import { type CrashPlace, crashPlaces } from '../crash-points.ts'
+import { type CrashPlace, crashPlaces, type KillClass } from '../crash-points.ts'
 import type { Draws } from '../random.ts'
 
 /** Points that this job reaches too: it reads no files, and its outputs have no directories below them. */
 const jobPlaces: readonly CrashPlace[] = crashPlaces.filter(
   ({ pathPart }) => pathPart !== '/input-' && pathPart !== 'bucket=',
 )
+
+/** What comes with every checkpoint, and more than once. */
+const frequent: readonly KillClass[] = ['append', 'sync', 'commit']
 
 interface ServicePlace {
   readonly operation: string
@@ -36,7 +39,9 @@ export interface CrashMoment {
 
 export const jobMoment = (draws: Draws): CrashMoment => {
   const { operation, pathPart, phases, occurrences, killClass } = draws.pick(jobPlaces)
-  return { text: `${operation}:${pathPart}:${draws.pick(occurrences)}:${draws.pick(phases)}`, inside: killClass }
+  // Half of them late, when the process has done some work.
+  const occurrence = draws.pick(occurrences) * (frequent.includes(killClass) && draws.float() < 0.5 ? 6 : 1)
+  return { text: `${operation}:${pathPart}:${occurrence}:${draws.pick(phases)}`, inside: killClass }
 }
 
 export const serviceMoment = (draws: Draws): CrashMoment => {

@@ -143,10 +143,12 @@ export class JobKeeper {
   async #stopOne(): Promise<void> {
     const { draws, lifeMeanMs, service } = this.#o
     const lifeMs = draws.exponential(lifeMeanMs)
+    const early = draws.float() < 0.5
     const wasServing = service.isServing
     const deathsBefore = service.deaths
     await this.#live(undefined, async (process) => {
       while (process.all('begin').length === 0 && process.isRunning) await sleep(5)
+      if (!early) await this.#worked(process)
       await process.endWithin(lifeMs)
       await this.#stop(process, () => !wasServing || !service.isServing || service.deaths > deathsBefore)
     })

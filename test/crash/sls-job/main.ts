@@ -109,7 +109,7 @@ const atLeast = (name: string, least: number): void => {
 }
 atLeast('reshards', reshards)
 atLeast('kills', kills)
-if (kills >= 20) atLeast('early', records / 10)
+if (kills >= 20) atLeast('early', records / 20)
 if (kills >= 20) for (const name of ['points', 'stops', 'afterRestores', 'repeatedPuts']) atLeast(name, 1)
 if (reshards >= 10) for (const name of ['splits', 'merges']) atLeast(name, 3)
 

@@ -66,7 +66,7 @@ export const runCrashes = async (options: RunOptions): Promise<RunFigures> => {
     service,
     draws: drawsOf(2),
     kills: jobKills,
-    share: () => (writing.stored < records ? records / (4 * jobKills) : 0),
+    share: () => (writing.stored < records ? records / (3 * jobKills) : 0),
     lifeMeanMs: 1_000,
   })
   await service.begin()

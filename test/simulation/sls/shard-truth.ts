@@ -174,6 +174,12 @@ export class ShardTruth {
 export class MirrorTruth {
   readonly #violate: (what: string) => void
   readonly #published = new Map<string, ReadonlyMap<number, bigint>>()
+  readonly #told = new Map<number, bigint>()
+  /**
+   * Shards that were told less than before, last of all: a request can arrive long after its sender gave it up and sent
+   * another, and a process that was replaced may still send. Nobody can keep the service from taking it.
+   */
+  readonly #overtaken = new Set<number>()
   commits = 0
 
   constructor(violate: (what: string) => void) {
@@ -204,12 +210,22 @@ export class MirrorTruth {
     return newest
   }
 
+  /** Whether what the group has of a shard came late. */
+  overtaken(shard: number): boolean {
+    return this.#overtaken.has(shard)
+  }
+
   told(shard: number, checkpoint: string): void {
     this.commits++
     const cursor = decodeCursor(checkpoint)
     const most = this.positions().get(shard)
     if (cursor === undefined || most === undefined || cursor > most) {
       this.#violate(`M1: the group was told ${cursor} of shard ${shard}; the newest checkpoint has ${most}`)
+      return
     }
+    const before = this.#told.get(shard) ?? 0n
+    if (cursor < before) this.#overtaken.add(shard)
+    else this.#overtaken.delete(shard)
+    if (cursor > before) this.#told.set(shard, cursor)
   }
 }

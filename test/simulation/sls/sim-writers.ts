@@ -17,6 +17,8 @@ export interface WritersConfig {
   readonly shardsMax: number
   /** Puts of which nobody knows how they ended are made again. */
   readonly repeats: boolean
+  /** Some are made again much later, whatever became of them. */
+  readonly lateCopies?: boolean | undefined
 }
 
 export interface WritersOptions {
@@ -37,6 +39,8 @@ export class SimWriters {
   #starts = 0
   #next = 0
   #packs = 0
+  /** The latest puts. */
+  #earlier: (() => Promise<unknown>)[] = []
   done = false
 
   constructor(stage: Stage, network: SimNetwork, options: WritersOptions) {
@@ -64,9 +68,11 @@ export class SimWriters {
       { ...connection, timeout: '1s', deadline: '3s', retry },
       { ...environment, transport: this.#network.transport(process) },
     )
+    this.#earlier = []
     while (!enough()) {
       await environment.clock.sleep(random.exponential(config.feedMs))
       await tolerant(() => this.#put(client, random))
+      if (config.lateCopies && random.bool(0.2)) await tolerant(async () => void (await random.pick(this.#earlier)()))
       if (random.bool(config.splitRate)) await this.#storm(client, random)
       if (random.bool(config.mergeRate)) await tolerant(() => this.#merge(client, random))
     }
@@ -83,6 +89,7 @@ export class SimWriters {
     }
     const group = { tags: [['__pack_id__', `P-${++this.#packs}`] as const], logs }
     const hashKey = random.bool(0.7) ? someKey(random) : undefined
+    this.#earlier = [...this.#earlier.slice(-5), () => client.put(logstore, group, { hashKey })]
     await client.put(logstore, group, { hashKey, repeatAmbiguous: config.repeats })
     confirmed(ids)
   }

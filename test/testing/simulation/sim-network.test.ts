@@ -11,19 +11,9 @@ const answer = (text: string): HttpResponse => ({
   body: new TextEncoder().encode(text),
 })
 
-/** A server and a client on machines of their own; the faults strike the requests in the order they are sent. */
-const open = (handler: HttpHandler, faults: readonly (FaultKind | undefined)[] = []) => {
-  const kinds = [...faults]
-  const world = new World(7, {
-    faults: {
-      rates: { kill: 0, ...Object.fromEntries(faults.map((kind) => [kind ?? 'kill', 1])) },
-      mayHappen: (kind) => {
-        if (kinds[0] !== kind) return false
-        kinds.shift()
-        return true
-      },
-    },
-  })
+/** A server and a client on machines of their own; with a fault it strikes every request. */
+const open = (handler: HttpHandler, fault?: FaultKind) => {
+  const world = new World(7, { faults: { rates: fault === undefined ? {} : { [fault]: 1 } } })
   const network = new SimNetwork(world)
   const served: string[] = []
   const server = world.host('server').spawn(
@@ -106,5 +96,27 @@ describe('the simulated network', () => {
     await run(500)
     expect(served).toEqual(['/a'])
     expect(heard).toEqual([])
+  })
+
+  test.each([
+    ['refused', 'not-sent', 0],
+    ['requestLost', 'unanswered', 0],
+    ['answerLost', 'unanswered', 1],
+    ['slow', 'deadline', 1],
+  ] as const)('knows the fault %s', async (fault, outcome, reached) => {
+    const { ask, run, heard, served } = open(async () => answer('x'), fault)
+    ask(['/a', '/b', '/c', '/d', '/e', '/f'])
+    await run(30_000)
+    expect(heard).toContain(outcome)
+    expect(served.length > 0).toBe(reached > 0)
+  })
+
+  test('cuts answers without a sign', async () => {
+    const { ask, run, heard } = open(async () => answer('abcdef'), 'answerCut')
+    ask(['/a', '/b', '/c'])
+    await run(1_000)
+    expect(heard.length).toBe(3)
+    expect(heard.every((text) => 'abcdef'.startsWith(text))).toBe(true)
+    expect(heard.some((text) => text.length < 6)).toBe(true)
   })
 })
