@@ -49,9 +49,22 @@ const written = (): bigint => {
   return first + BigInt(Math.floor(bytes / lists[plan.list].rawBytes / plan.shards)) * lists[plan.list].groups
 }
 
+/** Of a slow stream all that has come in, at most as much as the large list has. */
+const listAt = (cursor: bigint): List => {
+  if (plan.bytesPerSecond === 0) return lists[plan.list]
+  const groups = Math.max(1, Math.min(12, Number(written() - cursor)))
+  let list = counted.get(groups)
+  if (list === undefined) {
+    list = listOf(groups)
+    counted.set(groups, list)
+  }
+  return list
+}
+const counted = new Map<number, List>()
+
 const pull = (response: ServerResponse, query: URLSearchParams): void => {
   const cursor = decodeCursor(query.get('cursor') ?? '') ?? first
-  const list = lists[plan.list]
+  const list = listAt(cursor)
   const last = cursor + list.groups > written() || cursor >= end()
   report.pulls++
   const next = last ? cursor : cursor + list.groups

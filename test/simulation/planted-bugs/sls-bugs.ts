@@ -226,17 +226,11 @@ export const slsBugs: readonly PlantedBug[] = (
     },
     {
       id: 'sls-barrier-without-flush',
-      file: 'src/sink/batching/batching-writer.ts',
-      search: '    await Promise.race([this.#batcher.quiet(), this.#failed])\n',
-      replacement: '',
+      file: `${producer}/sls-sink-writer.ts`,
+      search: "    this.#o.writer.waiting('its packages to be stored')\n",
+      replacement:
+        "    if (this.#batches.pending >= 0) return\n    this.#o.writer.waiting('its packages to be stored')\n",
       breaks: 'a checkpoint completes over packages that are not stored',
-    },
-    {
-      id: 'sls-barrier-flushes-nothing',
-      file: 'src/sink/batching/batching-writer.ts',
-      search: '    this.#batcher.flushNow()\n',
-      replacement: '',
-      breaks: 'a checkpoint completes over records in an open package',
     },
     {
       id: 'sls-gives-up-in-silence',

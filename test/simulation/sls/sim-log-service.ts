@@ -40,6 +40,9 @@ export class SimLogService {
   readonly #options: SimLogServiceOptions
   #starts = 0
   #process: SimProcess | undefined
+  /** Answers, as long as it lives. */
+  #listening: SimProcess | undefined
+  /** Somebody has noticed that it cannot write, and will end it soon. */
   #ailing: SimProcess | undefined
   #lz4: BlockCodec | undefined
 
@@ -57,15 +60,15 @@ export class SimLogService {
     })
   }
 
-  /** Somebody has noticed that nothing can be written, and will end the process soon. */
-  get ailing(): boolean {
-    return this.#ailing?.alive === true
+  /** It answers, and nobody is about to end it. */
+  get well(): boolean {
+    return this.#listening?.alive === true && this.#listening !== this.#ailing
   }
 
   /** The storage did not take a write. */
   giveUp(): void {
     const process = this.#process
-    if (process === undefined || this.ailing) return
+    if (process === undefined || process === this.#ailing) return
     this.#ailing = process
     this.#stage.world.at(300, () => process.kill())
   }
@@ -103,6 +106,7 @@ export class SimLogService {
       if (!faults.enabled) for (const remove of removers.splice(0)) remove()
       return await service.handle(request, peer)
     })
+    this.#listening = process
     await new Promise(() => {})
   }
 

@@ -211,7 +211,7 @@ export const sls = defineScenario<SlsConfig>({
       return undefined
     }
     return {
-      written: () => writers.done && network.underWay === 0 && !service.ailing,
+      written: () => writers.done && network.underWay === 0 && service.well,
       start: () => {
         service.start()
         writers.start()

@@ -45,6 +45,8 @@ const runBytesMax = 64 * 1024
 export class LogEncoding {
   readonly #parts: LogEncodingParts
   readonly #builder: LogGroupBuilder
+  /** Checked already: mostly it is that of the log before. */
+  #goodLogstore: string | undefined
   /** The run that is being built. */
   #destination: LogDestination | undefined
   #ends: number[] = []
@@ -134,8 +136,11 @@ export class LogEncoding {
     if (logstore === undefined) {
       throw unsendable('it names no logstore', "give the log a 'logstore', or the sink one for all logs")
     }
-    if (log.logstore !== undefined && !isLogstoreName(logstore)) {
-      throw unsendable(`${shown(logstore)} cannot name a logstore`, `use ${logstoreNameRule}`)
+    if (log.logstore !== undefined && logstore !== this.#goodLogstore) {
+      if (!isLogstoreName(logstore)) {
+        throw unsendable(`${shown(logstore)} cannot name a logstore`, `use ${logstoreNameRule}`)
+      }
+      this.#goodLogstore = logstore
     }
     if (log.project !== undefined && !isProjectName(project)) {
       throw unsendable(`${shown(project)} cannot name a project`, `use ${projectNameRule}`)
