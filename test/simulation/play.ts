@@ -68,6 +68,8 @@ export interface Play {
   readonly start: () => void
   /** The job is bounded: its process must end without being asked to. */
   readonly endsByItself: boolean
+  /** What calls of the outside may still keep a checkpoint waiting once nothing goes wrong. Default 2 seconds. */
+  readonly slackMs?: number | undefined
   readonly heal?: (() => void) | undefined
   readonly counters?: (() => Readonly<Record<string, number>>) | undefined
 }

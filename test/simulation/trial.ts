@@ -180,7 +180,7 @@ class Trial {
     this.#quietSince = this.#world.nowMs
     // What went wrong before the first one after the healing may have to run into its timeout.
     if (!this.#healed || ++this.#completedAfterHeal === 1) return
-    const boundMs = 3 * this.#config.checkpointMs + slackMs
+    const boundMs = 3 * this.#config.checkpointMs + (this.#play.slackMs ?? slackMs)
     const tookMs = this.#world.nowMs - since
     if (tookMs > boundMs) this.#world.violate(`L2: ${tookMs} ms without a checkpoint; ${boundMs} are allowed`)
   }

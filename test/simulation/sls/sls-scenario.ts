@@ -217,6 +217,8 @@ export const sls = defineScenario<SlsConfig>({
         writers.start()
       },
       endsByItself: false,
+      // A call that failed before the healing may be waiting for its next try, five seconds at the most, and then fail once more.
+      slackMs: 12_000,
       compose: (life) => {
         const pulls = new ByteBudget(config.pullBudget)
         const packages = new MemoryBudget(config.sendBudget)
