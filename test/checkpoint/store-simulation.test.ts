@@ -4,7 +4,7 @@ import { plantedBugs } from './planted-bugs.ts'
 import { type SimulationOptions, simulate, weatherOf } from './store-simulation.ts'
 
 /** `SIM_SEEDS=100000 SIM_FIRST=1 npx vitest run test/checkpoint/store-simulation` for a long run. */
-const seeds = Number(process.env['SIM_SEEDS'] ?? 2000)
+const seeds = Number(process.env['SIM_SEEDS'] ?? 1000)
 const first = Number(process.env['SIM_FIRST'] ?? 1)
 const timeout = 60_000 + seeds * 100
 

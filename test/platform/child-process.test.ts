@@ -150,10 +150,10 @@ describe.concurrent('the host', () => {
   })
 })
 
-test('a small gzip file that inflates to 64 MiB is read in bounded memory', async () => {
+test('a small gzip file that inflates to 512 MiB is read in bounded memory', async () => {
   const end = await source.run(`
     import { nodeCompression, nodeHost } from './platform/index.js'
-    const chunk = nodeCompression.gzip(new Uint8Array(1 << 26))
+    const chunk = nodeCompression.gzip(new Uint8Array(1 << 29))
     const before = nodeHost.rssBytes()
     const inflater = nodeCompression.gunzip()
     let total = 0
@@ -166,6 +166,7 @@ test('a small gzip file that inflates to 64 MiB is read in bounded memory', asyn
     console.log(JSON.stringify({ total, mib: most / 2 ** 20 }))
   `)
   const { total, mib } = JSON.parse(end.out)
-  expect(total).toBe(1 << 26)
-  expect(mib).toBeLessThan(48)
+  expect(total).toBe(1 << 29)
+  // V8 collects freed buffers only when some 64 MiB of them have gathered, and again as much may be on its way.
+  expect(mib).toBeLessThan(192)
 })
