@@ -60,6 +60,8 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
   readonly #readable = new Set<SplitProgress<Item, SplitT>>()
   /** Splits that wait for their turn to be read at all. */
   readonly #dormant = new Set<SplitProgress<Item, SplitT>>()
+  /** Splits that somebody paused. Of thousands these are few, and they are looked for whenever the budget is short. */
+  readonly #paused = new Set<SplitProgress<Item, SplitT>>()
   #activeCount = 0
   readonly #requests = new Set<Promise<void>>()
   /** The fetch whose last batch is in use until the next `poll`. */
@@ -150,6 +152,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
       const split = this.#splits.get(splitId)
       if (split === undefined || split.paused) continue
       split.paused = true
+      this.#paused.add(split)
       split.abortRequest(new Error(`split '${splitId}' is paused`))
       split.clearTimer()
       this.#readable.delete(split)
@@ -160,6 +163,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
       const split = this.#splits.get(splitId)
       if (split === undefined || !split.paused) continue
       split.paused = false
+      this.#paused.delete(split)
       if (split.hasRecords) this.#readable.add(split)
     }
     this.#activate()
@@ -231,6 +235,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
   #finishIfDrained(split: SplitProgress<Item, SplitT>): void {
     if (!split.drained || split.hasRecords) return
     this.#splits.delete(split.splitId)
+    this.#paused.delete(split)
     this.#readable.delete(split)
     split.clearTimer()
     this.#finished.add(split.given)
@@ -350,7 +355,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
   }
 
   #dropPausedBuffers(): void {
-    for (const split of this.#splits.values()) if (split.paused) split.dropBuffer()
+    for (const split of this.#paused) split.dropBuffer()
   }
 
   #wake(): void {

@@ -5,6 +5,7 @@ import type { MemoryBudget } from './memory-budget.ts'
 import { type Destination, OpenPackage, type Package } from './package.ts'
 import type { RetryPolicy } from './retry-policy.ts'
 import type { AgainReason, PackageOutcome, SendPackage } from './send-result.ts'
+import { SlabPool } from './slab-pool.ts'
 
 /** When a package is closed and sent. */
 export interface PackageLimits {
@@ -111,12 +112,12 @@ export class Batcher<D extends Destination, T = never> {
 
   /**
    * Takes encoded records that lie one behind the other in `bytes`, each up to its place in `ends`; as `add` with each of
-   * them, and cheaper. While the promise is pending, `bytes` must not change.
+   * them, and cheaper.
    */
   addRun(destination: D, bytes: Uint8Array, ends: readonly number[]): Promise<void> | undefined {
     const free = this.#adding === undefined && !this.#abort.signal.aborted
     const taken = free ? this.#tryAddRun(destination, bytes, ends, 0) : 0
-    return taken === ends.length ? undefined : this.#addRunLater(destination, bytes, [...ends], taken)
+    return taken === ends.length ? undefined : this.#addRunLater(destination, bytes.slice(), [...ends], taken)
   }
 
   /** Closes every open package: it is sent now, whatever its age. */
@@ -205,7 +206,7 @@ export class Batcher<D extends Destination, T = never> {
     const held = known.capacity
     const capacity = memory.tryTake(usual - held) ? usual : memory.tryTake(least - held) ? least : undefined
     if (capacity === undefined) return undefined
-    known.grow(capacity)
+    memory.slabs.give(known.grow(memory.slabs.take(capacity)))
     return known
   }
 
@@ -258,8 +259,8 @@ export class Batcher<D extends Destination, T = never> {
   }
 
   #openPackage(destination: D, capacity: number): OpenPackage<D, T> {
-    const { clock, limits } = this.#parts
-    const pack = new OpenPackage<D, T>(destination, clock.monoMs(), capacity)
+    const { clock, limits, resources } = this.#parts
+    const pack = new OpenPackage<D, T>(destination, clock.monoMs(), resources.memory.slabs.take(capacity))
     const [oldest] = this.#open.values()
     if (oldest !== undefined && this.#open.size >= limits.openMax) this.#seal(oldest)
     this.#open.set(destination.key, pack)
@@ -271,13 +272,12 @@ export class Batcher<D extends Destination, T = never> {
     const { limits, resources } = this.#parts
     const least = recordBytes + overheadBytes
     const usual = this.#sizes.get(key) ?? firstSlabBytes
-    return Math.max(least, Math.min(usual, limits.bytes, resources.memory.capacity))
+    return slabBytes(least, Math.min(usual, limits.bytes), resources.memory)
   }
 
   #grownCapacity(pack: OpenPackage<D, T>, recordBytes: number): number {
     const { limits, resources } = this.#parts
-    const most = Math.min(limits.bytes, resources.memory.capacity)
-    return Math.max(pack.bytes + recordBytes, Math.min(pack.capacity * 2, most))
+    return slabBytes(pack.bytes + recordBytes, Math.min(pack.capacity * 2, limits.bytes), resources.memory)
   }
 
   #setTimer(ms: number): void {
@@ -320,12 +320,15 @@ export class Batcher<D extends Destination, T = never> {
     }
     if (this.#sizes.size >= knownSizesMax) this.#sizes.clear()
     this.#sizes.set(key, open.bytes + (open.bytes >> 3))
-    const { capacity } = open
+    const { slab } = open
+    const { memory } = this.#parts.resources
     const controller = new AbortController()
     const delivery = this.#deliver(open.seal(++this.#sequence), controller.signal).finally(() => {
       this.#deliveries.delete(delivery)
       if (this.#tails.get(key) === delivery) this.#tails.delete(key)
-      this.#parts.resources.memory.give(capacity)
+      memory.give(slab.length)
+      // What was cut off may still be looking at it.
+      if (!controller.signal.aborted) memory.slabs.give(slab)
     })
     this.#deliveries.set(delivery, controller)
     if (this.#parts.ordered) this.#tails.set(key, delivery)
@@ -336,3 +339,7 @@ export class Batcher<D extends Destination, T = never> {
     await deliver(this.#delivery, pack, signal)
   }
 }
+
+/** Memory for at least so many bytes, rounded up so that it can serve others later, as far as there is so much. */
+const slabBytes = (least: number, usual: number, { capacity }: MemoryBudget): number =>
+  Math.max(least, Math.min(SlabPool.sizeFor(Math.max(least, usual)), capacity))

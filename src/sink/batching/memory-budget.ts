@@ -1,4 +1,8 @@
 import { type Cancel, invariant, RecordError } from '../../core/index.ts'
+import { SlabPool } from './slab-pool.ts'
+
+/** So much memory of packages that were sent is kept for others, beside the budget: an eighth of it, and no more than this. */
+const keptBytesMax = 16 * 1024 * 1024
 
 interface Waiter {
   readonly bytes: number
@@ -11,6 +15,8 @@ interface Waiter {
  */
 export class MemoryBudget {
   readonly capacity: number
+  /** The memory itself, for those who took some. */
+  readonly slabs: SlabPool
   readonly #parent: MemoryBudget | undefined
   #used = 0
   readonly #waiters = new Set<Waiter>()
@@ -24,6 +30,7 @@ export class MemoryBudget {
     invariant(Number.isFinite(capacity) && capacity >= 1, 'the capacity of a memory budget is at least 1 byte')
     this.capacity = parent === undefined ? capacity : Math.min(capacity, parent.capacity)
     this.#parent = parent
+    this.slabs = parent?.slabs ?? new SlabPool(Math.min(keptBytesMax, capacity / 8))
   }
 
   get used(): number {

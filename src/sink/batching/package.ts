@@ -106,10 +106,11 @@ export class OpenPackage<D extends Destination, T> {
   readonly #ends: number[] = []
   readonly #tickets: T[] = []
 
-  constructor(destination: D, openedMs: number, capacity: number) {
+  /** @param slab memory of the package, whatever it holds */
+  constructor(destination: D, openedMs: number, slab: Uint8Array) {
     this.destination = destination
     this.openedMs = openedMs
-    this.#slab = new Uint8Array(capacity)
+    this.#slab = slab
   }
 
   get records(): number {
@@ -125,15 +126,22 @@ export class OpenPackage<D extends Destination, T> {
     return this.#slab.length
   }
 
+  /** Its memory. Of a package that is sealed it is in use until the package is sent. */
+  get slab(): Uint8Array {
+    return this.#slab
+  }
+
   /** Whether so many more bytes have room without growing. */
   hasRoom(bytes: number): boolean {
     return this.bytes + bytes <= this.#slab.length
   }
 
-  grow(capacity: number): void {
-    const grown = new Uint8Array(capacity)
-    grown.set(this.#slab.subarray(0, this.#length))
-    this.#slab = grown
+  /** Moves to a larger slab; gives the one it had. */
+  grow(slab: Uint8Array): Uint8Array {
+    const before = this.#slab
+    slab.set(before.subarray(0, this.#length))
+    this.#slab = slab
+    return before
   }
 
   append(record: Uint8Array, ticket: T | undefined): void {

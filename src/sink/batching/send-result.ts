@@ -31,7 +31,10 @@ export type SendResult =
  */
 export type AgainReason = 'throttled' | 'unavailable' | 'ambiguous' | 'unauthorized' | 'unrecognized'
 
-/** Sends packages, once each. What it rejects with counts as `failed`. */
+/**
+ * Sends packages, once each. What it rejects with counts as `failed`. When it has settled nothing may look at the bytes of
+ * the package any more: the next package may lie where they were.
+ */
 export type SendPackage<D extends Destination, T> = (pack: Package<D, T>, signal: AbortSignal) => Promise<SendResult>
 
 /** How the story of a package ended. `rejected`: these records can never be sent, others may be. */

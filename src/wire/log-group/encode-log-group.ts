@@ -114,6 +114,18 @@ export class LogGroupBuilder {
     return group
   }
 
+  /**
+   * As `finish`, but in the memory of the builder: good until the next log is added.
+   * Only for groups without a header, which would have to be written behind them.
+   */
+  finishInPlace(): Uint8Array {
+    const logs = this.#writer.view()
+    if (this.#header.length > 0) return this.finish()
+    this.#writer.clear()
+    this.#logCount = 0
+    return logs
+  }
+
   #added(before: number): number {
     if (this.size > this.#bytesMax) {
       this.#writer.truncate(before)

@@ -33,6 +33,7 @@ export interface LogEncodingParts {
 /** Logs of one destination, encoded one behind the other. */
 export interface LogRun {
   readonly destination: LogDestination
+  /** Good until the next log is appended. */
   readonly bytes: Uint8Array
   /** Where each log ends. */
   readonly ends: readonly number[]
@@ -68,7 +69,7 @@ export class LogEncoding {
     this.append(destination, log, timeSeconds)
     const run = this.take()
     invariant(run !== undefined, 'what was appended is there')
-    return { destination, bytes: run.bytes }
+    return { destination, bytes: run.bytes.slice() }
   }
 
   /** Whether a log of that destination can be appended to the run; otherwise the run is to be taken first. */
@@ -106,13 +107,16 @@ export class LogEncoding {
     this.#ends.push(after)
   }
 
-  /** The run; undefined when there is none. The next log begins another one. */
+  /**
+   * The run; undefined when there is none. The next log begins another one, in the same memory: a copy of each run is as
+   * much garbage as all that is sent (benchmark dispatch, jobs).
+   */
   take(): LogRun | undefined {
     const kept = this.#kept
     this.#kept = undefined
     const destination = this.#destination
     if (kept !== undefined || destination === undefined) return kept
-    const run = { destination, bytes: this.#builder.finish(), ends: this.#ends }
+    const run = { destination, bytes: this.#builder.finishInPlace(), ends: this.#ends }
     this.#begin()
     return run
   }

@@ -195,7 +195,8 @@ export class LogProducer implements SlsProducer {
   #takeRun(encoded: EncodedLog[]): void {
     const run = this.#encoding.take()
     if (run === undefined) return
-    const { destination, bytes, ends } = run
+    const { destination, ends } = run
+    const bytes = run.bytes.slice()
     let start = 0
     for (const end of ends) {
       encoded.push({ destination, bytes: bytes.subarray(start, end) })
