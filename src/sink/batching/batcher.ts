@@ -115,9 +115,17 @@ export class Batcher<D extends Destination, T = never> {
    * them, and cheaper.
    */
   addRun(destination: D, bytes: Uint8Array, ends: readonly number[]): Promise<void> | undefined {
-    const free = this.#adding === undefined && !this.#abort.signal.aborted
-    const taken = free ? this.#tryAddRun(destination, bytes, ends, 0) : 0
+    const taken = this.addRunNow(destination, bytes, ends, 0)
     return taken === ends.length ? undefined : this.#addRunLater(destination, bytes.slice(), [...ends], taken)
+  }
+
+  /**
+   * As `addRun`, for as long as there is room and nobody waits for it, from the record with the number `from` on. Gives the
+   * number of the first record that is not taken, or how many there are.
+   */
+  addRunNow(destination: D, bytes: Uint8Array, ends: readonly number[], from: number, ticket?: T): number {
+    if (this.#adding !== undefined || this.#abort.signal.aborted) return from
+    return this.#tryAddRun(destination, bytes, ends, from, ticket)
   }
 
   /** Closes every open package: it is sent now, whatever its age. */
@@ -154,7 +162,7 @@ export class Batcher<D extends Destination, T = never> {
   }
 
   /** Takes records of a run from the one with the number `from` on; gives the number of the first that has no room. */
-  #tryAddRun(destination: D, bytes: Uint8Array, ends: readonly number[], from: number): number {
+  #tryAddRun(destination: D, bytes: Uint8Array, ends: readonly number[], from: number, ticket?: T): number {
     const { limits, resources } = this.#parts
     let index = from
     while (index < ends.length) {
@@ -173,7 +181,7 @@ export class Batcher<D extends Destination, T = never> {
       const to = index + Math.max(1, count)
       const pack = this.#withRoom(destination, known, (ends[to - 1] as number) - start)
       if (pack === undefined) return index
-      pack.appendRun(bytes, start, ends, index, to)
+      pack.appendRun(bytes, start, ends, index, to, ticket)
       this.#sealFull(pack)
       index = to
     }

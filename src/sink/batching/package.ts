@@ -152,11 +152,19 @@ export class OpenPackage<D extends Destination, T> {
   }
 
   /** Appends the records `from` to `to` of a run, which lie in `bytes` from `start` on. */
-  appendRun(bytes: Uint8Array, start: number, ends: readonly number[], from: number, to: number): void {
+  appendRun(
+    bytes: Uint8Array,
+    start: number,
+    ends: readonly number[],
+    from: number,
+    to: number,
+    ticket: T | undefined,
+  ): void {
     const end = ends[to - 1] as number
     this.#slab.set(bytes.subarray(start, end), this.#length)
     const shift = this.#length - start
     for (let index = from; index < to; index++) this.#ends.push((ends[index] as number) + shift)
+    if (ticket !== undefined) for (let index = from; index < to; index++) this.#tickets.push(ticket)
     this.#length += end - start
   }
 

@@ -28,6 +28,8 @@ export interface LogEncodingParts {
   readonly digest: Digest
   /** Encoded bytes of a LogGroup with one log, at most. */
   readonly bytesMax: number
+  /** A run this long goes on its way. */
+  readonly runBytesMax: number
 }
 
 /** Logs of one destination, encoded one behind the other. */
@@ -38,9 +40,6 @@ export interface LogRun {
   /** Where each log ends. */
   readonly ends: readonly number[]
 }
-
-/** A run this long goes on its way. */
-const runBytesMax = 64 * 1024
 
 /** Checks logs and encodes them. */
 export class LogEncoding {
@@ -56,7 +55,7 @@ export class LogEncoding {
 
   constructor(parts: LogEncodingParts) {
     this.#parts = parts
-    this.#builder = new LogGroupBuilder({}, { bytesMax: parts.bytesMax + runBytesMax })
+    this.#builder = new LogGroupBuilder({}, { bytesMax: parts.bytesMax + parts.runBytesMax })
   }
 
   /**
@@ -75,7 +74,8 @@ export class LogEncoding {
   /** Whether a log of that destination can be appended to the run; otherwise the run is to be taken first. */
   fits(destination: LogDestination): boolean {
     if (this.#kept !== undefined) return false
-    return this.#destination === undefined || (this.#destination === destination && this.#builder.size < runBytesMax)
+    if (this.#destination === undefined) return true
+    return this.#destination === destination && this.#builder.size < this.#parts.runBytesMax
   }
 
   /**

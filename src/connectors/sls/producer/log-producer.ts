@@ -12,7 +12,7 @@ import {
 } from '../../../core/index.ts'
 import { Batcher, type BatchingResources, type PackageOutcome } from '../../../sink/index.ts'
 import { type LogDestination, LogDestinations } from './log-destination.ts'
-import { type EncodedLog, LogEncoding } from './log-encoding.ts'
+import { LogEncoding, type LogRun } from './log-encoding.ts'
 import { type LogPuts, sendLogs } from './log-puts.ts'
 import type { OutgoingLog } from './outgoing-log.ts'
 import { packPrefix } from './pack-tag.ts'
@@ -62,6 +62,8 @@ export interface LogProducerParts {
 const defaultCloseMs = 30_000
 /** Calls that may wait for room at the same time: what they wait with is in no budget. */
 const waitingMax = 10_000
+/** Logs of one list are encoded into one piece of memory up to here, which is kept. */
+const runBytesMax = 8 * 1024 * 1024
 
 export class LogProducer implements SlsProducer {
   readonly #o: LogProducerParts
@@ -86,6 +88,7 @@ export class LogProducer implements SlsProducer {
       destinations: new LogDestinations(endpoint, packTag),
       digest,
       bytesMax: Math.min(recordBytesMax, resources.memory.capacity),
+      runBytesMax,
     })
     this.#health = new TargetHealth(log)
     this.#batcher = new Batcher<LogDestination, Sending>({
@@ -113,11 +116,11 @@ export class LogProducer implements SlsProducer {
     const list = isList(logs) ? logs : [logs]
     if (list.length === 0) return { logs: 0, attempts: 0 }
     const sending = new Sending(list.length)
-    const encoded = this.#encode(list)
+    const runs = this.#encode(list)
     this.#sendings.add(sending)
     try {
       // Not awaited before the outcome: that settles also when a part of the list finds no room.
-      const taken = this.#take(encoded, sending)
+      const taken = this.#take(runs, sending)
       const receipt = await sending.outcome
       await taken
       return receipt
@@ -164,12 +167,15 @@ export class LogProducer implements SlsProducer {
     await Promise.allSettled([...this.#sendings].map(({ outcome }) => outcome))
   }
 
-  /** All of them, or none: one that cannot be sent is found before any is taken. */
-  #encode(list: readonly OutgoingLog[]): EncodedLog[] {
+  /**
+   * All of them, or none: one that cannot be sent is found before any is taken. The memory of the last run is good until
+   * something else is encoded.
+   */
+  #encode(list: readonly OutgoingLog[]): LogRun[] {
     const { settings, digest, clock } = this.#o
     const encoding = this.#encoding
     const seconds = Math.floor(clock.wallMs() / 1000)
-    const encoded: EncodedLog[] = []
+    const runs: LogRun[] = []
     try {
       for (const log of list) {
         if (!isLog(log)) {
@@ -180,41 +186,39 @@ export class LogProducer implements SlsProducer {
         }
         const hashKey = log.hashKey === undefined ? settings.route?.hashKeyOf(log, digest) : undefined
         const destination = encoding.destinationOf(log, hashKey)
-        // Many in one piece of memory: a piece for each costs a fifth of the whole (benchmark dispatch).
-        if (!encoding.fits(destination)) this.#takeRun(encoded)
+        if (!encoding.fits(destination)) keep(runs, encoding.take(), true)
         encoding.append(destination, log, seconds)
       }
-      this.#takeRun(encoded)
-      return encoded
+      keep(runs, encoding.take(), false)
+      return runs
     } catch (thrown) {
-      this.#takeRun([])
+      while (encoding.take() !== undefined);
       throw thrown
     }
   }
 
-  #takeRun(encoded: EncodedLog[]): void {
-    const run = this.#encoding.take()
-    if (run === undefined) return
-    const { destination, ends } = run
-    const bytes = run.bytes.slice()
-    let start = 0
-    for (const end of ends) {
-      encoded.push({ destination, bytes: bytes.subarray(start, end) })
-      start = end
-    }
-  }
-
   /** Gives the logs to the batcher, waiting for room where there is none. Rejects never: what fails is in `sending`. */
-  async #take(encoded: readonly EncodedLog[], sending: Sending): Promise<void> {
-    for (let index = 0; index < encoded.length; index++) {
-      const { destination, bytes } = encoded[index] as EncodedLog
-      if (!this.#batcher.addNow(destination, bytes, sending)) {
+  async #take(given: readonly LogRun[], sending: Sending): Promise<void> {
+    let runs = given
+    let left = runs.reduce((count, { ends }) => count + ends.length, 0)
+    for (let run = 0; run < runs.length; run++) {
+      const { destination, ends } = runs[run] as LogRun
+      for (let index = 0; index < ends.length; ) {
+        const taken = this.#batcher.addRunNow(destination, (runs[run] as LogRun).bytes, ends, index, sending)
+        left -= taken - index
+        index = taken
+        if (index === ends.length) break
+        // Others encode while this call waits.
+        if (runs === given) runs = given.map((kept) => ({ ...kept, bytes: kept.bytes.slice() }))
+        const record = (runs[run] as LogRun).bytes.subarray(index === 0 ? 0 : ends[index - 1], ends[index])
         try {
-          await this.#waitForRoom(destination, bytes, sending)
+          await this.#waitForRoom(destination, record, sending)
         } catch (thrown) {
-          sending.failed(asError(thrown), encoded.length - index)
+          sending.failed(asError(thrown), left)
           return
         }
+        left--
+        index++
       }
     }
     // Once for all of them, not for each: a package of its own for every log costs thirty times as much (benchmark dispatch).
@@ -254,6 +258,11 @@ export class LogProducer implements SlsProducer {
     const error = kind === 'rejected' ? unsendable(cause) : cause
     for (const sending of tickets) sending.failed(error)
   }
+}
+
+/** Adds a run to those of a list; with `copied` in memory of its own. */
+const keep = (runs: LogRun[], run: LogRun | undefined, copied: boolean): void => {
+  if (run !== undefined) runs.push(copied ? { ...run, bytes: run.bytes.slice() } : run)
 }
 
 const isList = (logs: OutgoingLog | readonly OutgoingLog[]): logs is readonly OutgoingLog[] => Array.isArray(logs)

@@ -45,6 +45,9 @@ export interface SlsSinkWriterParts<T> {
   readonly writer: SinkWriterContext
 }
 
+/** Logs are encoded one behind the other up to here before they go into their package. */
+const runBytesMax = 64 * 1024
+
 /** Sends the records of one subtask, at least once. */
 export class SlsSinkWriter<T> implements SinkWriter<T> {
   readonly #o: SlsSinkWriterParts<T>
@@ -63,6 +66,7 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
       destinations: new LogDestinations(endpoint, parts.packPrefix !== undefined),
       digest,
       bytesMax: Math.min(recordBytesMax, resources.memory.capacity),
+      runBytesMax,
     })
     const health = new TargetHealth(log)
     this.#batches = new BatchingWriter<LogDestination>({

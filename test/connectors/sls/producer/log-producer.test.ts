@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LogProducer } from '../../../../src/connectors/sls/producer/log-producer.ts'
 import type { OutgoingLog } from '../../../../src/connectors/sls/producer/outgoing-log.ts'
@@ -54,6 +55,31 @@ describe('a producer', () => {
     expect(puts.logs('access').length).toBe(10)
     expect(await producer.send([])).toEqual({ logs: 0, attempts: 0 })
     await producer.close()
+  })
+
+  test('stores every list as it was given, whatever lists are encoded while it waits for room', async () => {
+    const list = fc.record({
+      topic: fc.constantFrom('a', 'b'),
+      logs: fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 12 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(list, { minLength: 1, maxLength: 12 }), async (lists) => {
+        const { producer, puts, clock, memory } = producerBench({ package: { records: 6, bytes: 3000 } }, 4000)
+        const given = lists.map(({ topic, logs }, call) =>
+          logs.map((length, n): OutgoingLog => {
+            const text = `${call}.${n}.`.padEnd(length, String.fromCharCode(97 + ((call * 7 + n) % 26)))
+            return { contents: { text }, topic: n % 3 === 2 ? 'c' : topic }
+          }),
+        )
+        const outcomes = given.map((logs) => producer.send(logs))
+        await clock.advanceUntil(Promise.all(outcomes))
+        const stored = puts.logs('access').map(({ text }) => text)
+        const texts = given.flat().map(({ contents }) => (contents as Record<string, string>)['text'])
+        expect(stored.sort()).toEqual(texts.sort())
+        await producer.close()
+        expect(memory.used).toBe(0)
+      }),
+    )
   })
 
   test('sends none of a list of which one can never be sent', async () => {
