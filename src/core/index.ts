@@ -61,12 +61,16 @@ export {
 } from './key.ts'
 export { type LogFields, type Logger, silentLogger } from './log.ts'
 export {
+  type GaugeName,
   type Metric,
   type MetricLabels,
   type MetricName,
   MetricRegistry,
   type MetricSample,
   metricTable,
+  type SplitGaugeName,
+  type SplitValue,
+  type StepMetrics,
 } from './metrics.ts'
 export {
   booleanField,

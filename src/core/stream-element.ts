@@ -1,5 +1,6 @@
 import type { CheckpointId } from './ids.ts'
 import type { Key } from './key.ts'
+import type { DeadLetter } from './record.ts'
 
 /** Where a record came from: the split, and the position inside it in the source's own terms. */
 export interface Origin {
@@ -24,6 +25,11 @@ export interface RecordBatch<out T = unknown> {
   /** Event times in milliseconds since 1970, one per record, when the source knows them. */
   readonly timestamps?: readonly number[] | undefined
   readonly origins?: OriginColumn | undefined
+  /**
+   * What the source could not read at the places this batch moves past; made when they are asked for, each once. They are
+   * taken off where the batch leaves its source.
+   */
+  readonly deadLetters?: readonly (() => DeadLetter)[] | undefined
   /** Keys of the records, on the way from a keyed exchange to a keyed step. */
   readonly keys?: readonly Key[] | undefined
   /** Hashes of the keys, one per key: the route of each record. */

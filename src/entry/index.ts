@@ -12,6 +12,7 @@ export {
   type Key,
   type LogFields,
   type Logger,
+  type Metric,
   type MetricLabels,
   type MetricName,
   type MetricSample,
@@ -19,6 +20,7 @@ export {
   metricTable,
   type Remedy,
   Secret,
+  type StepMetrics,
 } from '../core/index.ts'
 export {
   type Branches,

@@ -1,6 +1,8 @@
 import {
   SlsClient,
   type SlsClientOptions,
+  type SlsDeadLetters,
+  type SlsInvalidPolicy,
   type SlsRecord,
   type SlsSource,
   type SlsSourceOptions,
@@ -54,6 +56,7 @@ export {
   type SlsCredentials,
   type SlsCredentialsProvider,
   type SlsDeadLetterOptions,
+  type SlsDeadLetters,
   type SlsDispatch,
   type SlsDispatchBatchOptions,
   type SlsDispatchCounts,
@@ -65,6 +68,7 @@ export {
   type SlsErrorClass,
   type SlsErrorCode,
   type SlsErrorDetails,
+  type SlsInvalidPolicy,
   type SlsLogstore,
   type SlsPackageOptions,
   type SlsPosition,
@@ -141,10 +145,13 @@ const readAhead = new ByteBudget(readAheadBytes)
  *
  * @throws OptionsError `OPTIONS_INVALID` naming every problem at once.
  */
-export const slsSource = <const Records extends 'logs' | 'groups' = 'logs'>(
-  options: SlsSourceOptions<Records>,
+export const slsSource = <
+  const Records extends 'logs' | 'groups' = 'logs',
+  const OnInvalid extends SlsInvalidPolicy = 'fail' | 'skip',
+>(
+  options: SlsSourceOptions<Records, OnInvalid>,
   network?: SlsNetworkOptions,
-): SlsSource<SlsRecord<Records>> => {
+): SlsSource<SlsRecord<Records>, SlsDeadLetters<OnInvalid>> => {
   const transport = networkOf(network)
   return slsSourceOf(options, () => ({ transport: transport(), budget: readAhead }))
 }

@@ -13,7 +13,7 @@ export interface Flow<W extends Wiring> {
   /** Begins a stream. The name is the source's operator uid: its positions are found again by it. */
   readonly from: <T>(
     name: string,
-    source: Source<T, AtLeast<W['guarantee']>>,
+    source: Source<T, AtLeast<W['guarantee']>, W['deadLetter'] extends true ? boolean : false>,
     options?: ParallelOptions,
   ) => Stream<T, W>
 }
@@ -77,6 +77,8 @@ export function job(
       checkOptions<ParallelOptions>(`from '${sourceName}'`, parallelFields, sourceOptions)
       requireConnector('source', sourceName, source)
       const node = builder.add({ kind: 'source', name: sourceName, source, ...sourceOptions })
+      // What the types say nobody gives, a source of untyped code may.
+      if ((source.deadLetters as boolean | undefined) === true) builder.deadLetters.push(node)
       return new Stream(builder, { node, output: 'main', partitioning: forward })
     },
   }
@@ -92,8 +94,9 @@ export function job(
 const addDeadLetters = (builder: GraphBuilder, sink: Sink<DeadLetter> | undefined): void => {
   if (builder.deadLetters.length === 0) return
   if (sink === undefined) {
+    const names = builder.deadLetters.map((node) => `'${builder.nodes[node]?.name}'`).join(', ')
     throw new JobGraphError('JOB_GRAPH_INVALID', {
-      message: "a step sends records to 'dead-letter', but the job has no dead-letter sink",
+      message: `what ${names} cannot use goes to 'dead-letter', but the job has no dead-letter sink`,
       place: { job: builder.job },
       fix: "add deadLetter: fileSink({ dir: './dead' }) to the options of the job",
     })

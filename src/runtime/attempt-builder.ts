@@ -5,7 +5,7 @@ import { BoundedChannel } from './bounded-channel.ts'
 import { connectorFailure, opening } from './connector-failure.ts'
 import type { Exchange, ExecutionPlan, Vertex } from './execution-plan.ts'
 import { InputGate } from './input-gate.ts'
-import type { GraphNode, KeyedNode, NodeId, SinkNode } from './job-graph.ts'
+import type { GraphNode, KeyedNode, NodeId, SinkNode, SourceNode } from './job-graph.ts'
 import { keyedSerializer } from './keyed-frames.ts'
 import { keyGroupsIntersect, restoreKeyed } from './keyed-snapshot.ts'
 import { KeyedStateStore } from './keyed-state.ts'
@@ -15,6 +15,7 @@ import type { ProgressMark } from './progress-mark.ts'
 import { forwardWriter, keyWriter, type RecordWriter, rebalanceWriter } from './record-writer.ts'
 import { sinkOperator } from './sink-operator.ts'
 import { readerOperator, type SourceCoordinator } from './source-coordinator.ts'
+import { sourceEntry } from './source-entry.ts'
 import { SourceInput } from './source-input.ts'
 import { decodeList } from './state-list.ts'
 import { stepContext } from './step-context.ts'
@@ -164,10 +165,7 @@ class SubtaskBuilder {
     const operator = await this.#operator(node, context)
     this.#links.push({ name: node.name, operator })
     // A source emits on its own behalf: its batches go straight to what follows it.
-    this.#entries.set(
-      node.id,
-      node.kind === 'source' ? this.#counted(node, context.outputs.main) : this.#entry(node, operator),
-    )
+    this.#entries.set(node.id, node.kind === 'source' ? this.#sourceEntry(node, context) : this.#entry(node, operator))
   }
 
   /** What the step before calls: counts, marks the step as the one that runs, and processes. */
@@ -184,17 +182,16 @@ class SubtaskBuilder {
     }
   }
 
-  #counted(node: GraphNode, output: Output): Output {
+  #sourceEntry(node: SourceNode, context: OperatorContext): Output {
+    const { metrics, plan } = this.#o
     const labels = { step: node.name, subtask: this.#index }
-    const records = this.#o.metrics.metric('millrace_records_out_total', labels)
-    const bytes = this.#o.metrics.metric('millrace_bytes_in_total', labels)
-    return {
-      emit(batch) {
-        records.add(batch.records.length)
-        bytes.add(batch.bytes)
-        return output.emit(batch)
-      },
-    }
+    return sourceEntry({
+      context,
+      givesLetters: node.source.deadLetters === true,
+      batchBytesMax: plan.graph.settings.batchBytesMax,
+      records: metrics.metric('millrace_records_out_total', labels),
+      bytes: metrics.metric('millrace_bytes_in_total', labels),
+    })
   }
 
   #context(node: GraphNode): OperatorContext {
@@ -281,14 +278,17 @@ class SubtaskBuilder {
     const { source, coordinator } = running
     const subtask = this.#index
     const { name: job } = this.#o.plan.graph
+    const metrics = this.#o.metrics.step({ step: uid, subtask }, this.#controller.signal)
     const reader = await opening({ kind: 'source', job, step: uid, subtask }, 'createReader', () =>
       source.createReader({
         subtask,
         parallelism: this.#vertex.parallelism,
+        metrics,
         sendEventToEnumerator: (event) => coordinator.handleReaderEvent(subtask, event),
         sendSplitRequest: () => coordinator.handleSplitRequest(subtask),
       }),
     )
+    metrics.observe('millrace_splits_assigned', () => reader.unfinishedSplitIds().length)
     const input = new SourceInput(reader, (error) =>
       this.#o.fail(connectorFailure({ kind: 'source', job, step: uid, subtask }, 'reading', error)),
     )
@@ -319,8 +319,9 @@ class SubtaskBuilder {
     const states = sink.stateSerializer === undefined ? [] : await this.#writerStates(node.name, sink)
     const { job, step, subtask, waiting } = context
     const { signal } = this.#controller
+    const metrics = this.#o.metrics.step({ step, subtask }, signal)
     const writer = await opening({ kind: 'sink', job, step, subtask }, 'createWriter', () =>
-      sink.createWriter({ subtask, parallelism: this.#vertex.parallelism, signal, waiting }, states),
+      sink.createWriter({ subtask, parallelism: this.#vertex.parallelism, metrics, signal, waiting }, states),
     )
     return sinkOperator(context, writer, sink.stateSerializer)
   }

@@ -5,7 +5,7 @@ import {
   planRestore,
   type RestorableOperator,
 } from '../checkpoint/index.ts'
-import type { Environment } from '../core/index.ts'
+import type { Environment, MetricRegistry } from '../core/index.ts'
 import type { OpenSink } from '../sink/index.ts'
 import type { RunningSource } from './attempt-builder.ts'
 import { type ConnectorPlace, opening } from './connector-failure.ts'
@@ -33,6 +33,7 @@ export interface StartOptions {
   readonly environment: Environment
   readonly store: CheckpointStore | undefined
   readonly restore: RestoreOptions
+  readonly metrics: MetricRegistry
   readonly signal: AbortSignal
   /** The restored state is this generation's own now: whoever starts next goes on from the newest. */
   readonly onTakenOver: () => void
@@ -104,7 +105,7 @@ export const startAttempt = async (options: StartOptions): Promise<StartedAttemp
 
 /** Opens every sink, and the committers of those that have one, with the receipts of the restored checkpoint. */
 const openSinks = async (
-  { plan, environment, signal }: StartOptions,
+  { plan, environment, metrics, signal }: StartOptions,
   session: CheckpointSession,
   stored: StoredState,
   sinks: Map<NodeId, OpenSink<unknown>>,
@@ -121,6 +122,7 @@ const openSinks = async (
       step: node.name,
       parallelism: plan.parallelismOf.get(node.id) ?? 1,
       generation: session.generation,
+      metrics: metrics.step({ step: node.name }, signal),
     }
     const open = await opening(place, 'open', () => node.sink.open(context) as OpenSink<unknown>)
     sinks.set(node.id, open)
@@ -145,21 +147,24 @@ const openCommitter = async (
 
 /** Opens every source and gives each its coordinator, restored. */
 export const openSources = async (
-  { plan, environment }: StartOptions,
-  stored: StoredState,
+  { plan, environment, metrics, signal }: StartOptions,
+  { session, stored }: Pick<StartedAttempt, 'session' | 'stored'>,
   fail: (error: Error) => void,
 ): Promise<Map<NodeId, RunningSource>> => {
   const sources = new Map<NodeId, RunningSource>()
   const { name: job, settings } = plan.graph
+  const { generation } = session
   for (const node of plan.graph.nodes) {
     if (node.kind !== 'source') continue
     const parallelism = plan.parallelismOf.get(node.id) ?? 1
     const log = environment.log.child({ step: node.name })
     const { batchRecordsMax, batchBytesMax } = settings
-    const context = { ...environment, log, job, step: node.name, parallelism, batchRecordsMax, batchBytesMax }
+    const of = { job, step: node.name, parallelism, generation }
+    const context = { ...environment, log, ...of, batchRecordsMax, batchBytesMax }
     const place: ConnectorPlace = { kind: 'source', job, step: node.name }
     const source = await opening(place, 'open', () => node.source.open(context))
-    const options = { job, uid: node.name, source, parallelism, clock: environment.clock, log, fail }
+    const own = metrics.step({ step: node.name }, signal)
+    const options = { job, uid: node.name, source, parallelism, clock: environment.clock, log, metrics: own, fail }
     const state = await stored.source(node.name)
     const coordinator = await opening(place, 'createEnumerator', () => new SourceCoordinator(options, state))
     sources.set(node.id, { source, coordinator })

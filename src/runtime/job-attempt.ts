@@ -7,14 +7,7 @@ import {
   type CompletedCheckpoint,
   type OperatorState,
 } from '../checkpoint/index.ts'
-import {
-  asError,
-  CheckpointError,
-  type CheckpointId,
-  isMillraceError,
-  JobCancelledError,
-  type MetricRegistry,
-} from '../core/index.ts'
+import { asError, CheckpointError, type CheckpointId, isMillraceError, JobCancelledError } from '../core/index.ts'
 import { type BuiltSubtask, buildSubtasks, type RunningSource } from './attempt-builder.ts'
 import {
   openSources,
@@ -29,7 +22,6 @@ import type { StoredBytes } from './source-coordinator.ts'
 import type { OperatorReport, SubtaskSupervisor } from './subtask.ts'
 
 export interface AttemptOptions extends Omit<StartOptions, 'signal'> {
-  readonly metrics: MetricRegistry
   readonly mark: ProgressMark
   readonly onStarted: (session: CheckpointSession) => void
   readonly onCheckpoint: (completed: CompletedCheckpoint) => void
@@ -102,7 +94,7 @@ export class JobAttempt implements SubtaskSupervisor, CheckpointTarget<Reports> 
     this.#check()
     const { plan, environment, metrics, mark, restore } = this.#o
     const fail = (error: Error): void => this.fail(error)
-    this.#sources = await openSources({ ...this.#o, signal }, started.stored, fail)
+    this.#sources = await openSources({ ...this.#o, signal }, started, fail)
     this.#subtasks = await buildSubtasks({
       plan,
       environment,

@@ -16,7 +16,7 @@ interface NodeBase {
 
 export interface SourceNode extends NodeBase {
   readonly kind: 'source'
-  readonly source: Source<unknown>
+  readonly source: Source<unknown, Guarantee, boolean>
 }
 
 /** A step without state of its own: map, filter, parse, split, an RxJS segment. */
@@ -138,7 +138,7 @@ const shapeProblems = ({ nodes, edges, settings }: JobGraph): string[] => {
   if (!nodes.some((node) => node.kind === 'source'))
     problems.push('the job has no source; begin with flow.from(name, source)')
   for (const node of nodes) {
-    const consumed = edges.some((edge) => edge.from === node.id)
+    const consumed = edges.some((edge) => edge.from === node.id && (node.kind !== 'source' || edge.output === 'main'))
     if (node.kind !== 'sink' && node.kind !== 'union' && node.kind !== 'source' && !consumed) continue
     if (node.kind === 'source' && !consumed)
       problems.push(`the stream of '${node.name}' goes nowhere; end it with .to(name, sink)`)

@@ -1,5 +1,13 @@
 import type { CheckpointPart, CheckpointWriter } from '../checkpoint/index.ts'
-import { asError, type CheckpointId, type Clock, invariant, type Logger, readVersioned } from '../core/index.ts'
+import {
+  asError,
+  type CheckpointId,
+  type Clock,
+  invariant,
+  type Logger,
+  readVersioned,
+  type StepMetrics,
+} from '../core/index.ts'
 import { dealSplits, type OpenSource, type Split, type SplitEnumerator } from '../source/index.ts'
 import { opening } from './connector-failure.ts'
 import type { Operator } from './operator.ts'
@@ -27,6 +35,7 @@ export interface SourceCoordinatorOptions {
   readonly parallelism: number
   readonly clock: Clock
   readonly log: Logger
+  readonly metrics: StepMetrics
   readonly fail: (error: Error) => void
 }
 
@@ -52,7 +61,7 @@ export class SourceCoordinator {
 
   constructor(options: SourceCoordinatorOptions, stored: StoredSource | undefined) {
     this.#o = options
-    const { source, uid, parallelism, clock, log, fail } = options
+    const { source, uid, parallelism, clock, log, metrics, fail } = options
     this.#live = Array.from({ length: parallelism }, () => new Set())
     const state =
       stored?.enumerator === undefined ? undefined : readVersioned(source.enumeratorSerializer, stored.enumerator, uid)
@@ -61,6 +70,7 @@ export class SourceCoordinator {
         parallelism,
         clock,
         log,
+        metrics,
         assignSplits: (subtask, splits) => this.#assign(subtask, splits),
         signalNoMoreSplits: (subtask) => this.#tell(subtask, { kind: 'no-more-splits' }),
         sendEventToReader: (subtask, event) => this.#tell(subtask, { kind: 'event', event }),

@@ -4,6 +4,7 @@ import type {
   Generation,
   Guarantee,
   RecordBatch,
+  StepMetrics,
   VersionedSerializer,
 } from '../core/index.ts'
 
@@ -30,6 +31,8 @@ export interface SinkContext extends Environment {
   readonly parallelism: number
   /** The attempt that writes. In every staged name, so that no attempt can touch the output of another. */
   readonly generation: Generation
+  /** The metrics of the step: of all its subtasks together. */
+  readonly metrics: StepMetrics
 }
 
 /** A sink that runs. The runtime gives back to it only states and receipts that came from it. */
@@ -54,6 +57,8 @@ export interface SinkParts<T, StateT, CommittableT> {
 export interface SinkWriterContext {
   readonly subtask: number
   readonly parallelism: number
+  /** The metrics of the subtask. */
+  readonly metrics: StepMetrics
   /** Aborts when the attempt ends; every wait inside a writer listens to it. */
   readonly signal: AbortSignal
   /** Tells the runtime what the writer waits for, for `waitingFor()`; undefined when it does not wait. */

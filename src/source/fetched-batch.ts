@@ -9,7 +9,7 @@ interface BatchLimits {
 
 /**
  * The next batch of one fetch, from record `from` on, and the index after its last record. It ends before the record that
- * would break a limit, but has at least one.
+ * would break a limit, but has at least one, unless there is none.
  */
 export const cutBatch = <Item, SplitT extends Split>(
   fetched: Fetched<Item, SplitT>,
@@ -17,8 +17,8 @@ export const cutBatch = <Item, SplitT extends Split>(
   limits: BatchLimits,
 ): { readonly batch: RecordBatch<Item>; readonly to: number } => {
   const last = Math.min(fetched.records.length, from + Math.max(1, limits.batchRecordsMax))
-  let bytes = fetched.recordBytes(from)
-  let to = from + 1
+  let bytes = from < last ? fetched.recordBytes(from) : 0
+  let to = Math.min(from + 1, last)
   while (to < last) {
     const next = bytes + fetched.recordBytes(to)
     if (next > limits.batchBytesMax) break
@@ -32,8 +32,21 @@ export const cutBatch = <Item, SplitT extends Split>(
     bytes,
     timestamps: whole ? fetched.timestamps : fetched.timestamps?.slice(from, to),
     origins: new FetchedOrigins(fetched, from),
+    deadLetters: lettersOf(fetched, from, to),
   }
   return { batch, to }
+}
+
+/** Those that the position moves past with the records from `from` up to `to`. */
+const lettersOf = (
+  { deadLetters, records }: Fetched<unknown, Split>,
+  from: number,
+  to: number,
+): RecordBatch['deadLetters'] => {
+  if (deadLetters === undefined || deadLetters.length === 0) return undefined
+  const end = to === records.length ? Number.POSITIVE_INFINITY : to
+  const passed = deadLetters.filter(({ before }) => before >= from && before < end)
+  return passed.length === 0 ? undefined : passed.map((letter) => () => letter.letter())
 }
 
 class FetchedOrigins implements OriginColumn {

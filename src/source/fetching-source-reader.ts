@@ -10,13 +10,15 @@ import {
   type MillraceError,
   type Random,
   type RecordBatch,
+  type StepMetrics,
 } from '../core/index.ts'
 import { ByteBudget, type ByteLease } from './byte-budget.ts'
 import { cutBatch } from './fetched-batch.ts'
 import { FinishedSplits } from './finished-splits.ts'
 import { endOfReader, nothingToRead, type PollResult, type SourceReader, type Split } from './source.ts'
 import { type BufferedFetch, freeFetch, SplitProgress } from './split-progress.ts'
-import type { SplitReader } from './split-reader.ts'
+import { isEmpty, type SplitReader } from './split-reader.ts'
+import { latestOf, type SplitWatermarks } from './split-watermarks.ts'
 import { waitingForText } from './waiting-for.ts'
 
 /** Options of a `FetchingSourceReader`. */
@@ -37,6 +39,10 @@ export interface FetchingSourceReaderOptions<Item, SplitT extends Split> {
   readonly retryMaxMs?: number | undefined
   /** Splits read at the same time; the next one starts when one is finished. Default: all. */
   readonly activeSplitsMax?: number | undefined
+  /** Follows the event times of the records given out. Default: nobody does. */
+  readonly watermarks?: SplitWatermarks | undefined
+  /** Tells how far event time is; needs `watermarks`. */
+  readonly metrics?: StepMetrics | undefined
 }
 
 const defaultBudgetBytes = 64 * 1024 * 1024
@@ -79,6 +85,10 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     // What paused splits hold is given back as soon as somebody waits for it: the split everybody waits for could
     // otherwise wait for the memory of those that wait for it.
     this.#stopListening = this.#budget.onPressure(() => this.#dropPausedBuffers())
+    const { watermarks, metrics, clock } = options
+    if (watermarks === undefined) return
+    metrics?.observe('millrace_watermark_ms', () => watermarks.watermarkMs(clock.monoMs()))
+    metrics?.observe('millrace_splits_idle', () => watermarks.idleSplits(clock.monoMs()))
   }
 
   start(): void {
@@ -97,6 +107,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
       }
       const progress = new SplitProgress<Item, SplitT>(split)
       this.#splits.set(splitId, progress)
+      this.#options.watermarks?.add(splitId, this.#options.clock.monoMs())
       this.#dormant.add(progress)
     }
     this.#activate()
@@ -109,7 +120,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
   }
 
   handleSourceEvent(event: unknown): void {
-    this.#splitReader.handleSourceEvent?.(event)
+    this.#splitReader.handleSourceEvent?.(event, (splitId) => this.#hurry(splitId))
   }
 
   poll(): PollResult<Item> {
@@ -158,6 +169,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
       this.#readable.delete(split)
       this.#deactivate(split)
       this.#dormant.add(split)
+      this.#timeQuiet(split)
     }
     for (const splitId of resume) {
       const split = this.#splits.get(splitId)
@@ -208,6 +220,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
   #giveOut(split: SplitProgress<Item, SplitT>, current: BufferedFetch<Item, SplitT>): RecordBatch<Item> {
     const { fetched } = current
     const { batch, to } = cutBatch(fetched, split.givenOfFirst, this.#options)
+    this.#followEventTime(split, batch)
     split.givenOfFirst = to
     split.given = fetched.splitAfter(to)
     this.#readable.delete(split)
@@ -219,13 +232,29 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     }
     if (split.hasRecords) this.#readable.add(split)
     else this.#finishIfDrained(split)
+    this.#timeQuiet(split)
     this.#fetchAhead(split)
     return batch
   }
 
-  /** Answers without records move the position as soon as nothing is in front of them. */
+  #followEventTime({ splitId }: SplitProgress<Item, SplitT>, { timestamps, records }: RecordBatch<Item>): void {
+    const { watermarks, clock } = this.#options
+    if (watermarks === undefined || records.length === 0) return
+    watermarks.give(splitId, timestamps === undefined ? undefined : latestOf(timestamps), clock.monoMs())
+  }
+
+  /** A split is quiet only while it could give something: nobody holds it, and it has no record that waits for its turn. */
+  #timeQuiet(split: SplitProgress<Item, SplitT>): void {
+    const { watermarks, clock } = this.#options
+    if (watermarks === undefined) return
+    const isHeld = !split.active || split.paused || split.hasRecords || split.waitsForBudget
+    if (isHeld) watermarks.hold(split.splitId, clock.monoMs())
+    else watermarks.release(split.splitId, clock.monoMs())
+  }
+
+  /** Answers with nothing to give out move the position as soon as nothing is in front of them. */
   #passEmptyFetches(split: SplitProgress<Item, SplitT>): void {
-    for (let first = split.buffer[0]; first?.fetched.records.length === 0; first = split.buffer[0]) {
+    for (let first = split.buffer[0]; first !== undefined && isEmpty(first.fetched); first = split.buffer[0]) {
       split.buffer.shift()
       split.given = first.fetched.splitAfter(0)
       freeFetch(first.fetched, first.lease)
@@ -240,9 +269,20 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     split.clearTimer()
     this.#finished.add(split.given)
     this.#splitReader.onFinished?.(split.given)
+    this.#options.watermarks?.remove(split.splitId)
     this.#deactivate(split)
     this.#activate()
     if (this.#atEnd) this.#wake()
+  }
+
+  #hurry(splitId: string): void {
+    const split = this.#splits.get(splitId)
+    if (split === undefined) return
+    split.hurried = split.request !== undefined
+    if (split.hurried || split.degraded !== undefined) return
+    split.notBeforeMs = this.#options.clock.monoMs()
+    split.clearTimer()
+    this.#fetchAhead(split)
   }
 
   #activate(): void {
@@ -253,6 +293,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
       this.#dormant.delete(split)
       split.active = true
       this.#activeCount++
+      this.#timeQuiet(split)
       this.#fetchAhead(split)
     }
   }
@@ -278,6 +319,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     }
     const request = new AbortController()
     split.request = request
+    split.hurried = false
     const running = this.#fetch(split, request).finally(() => this.#requests.delete(running))
     this.#requests.add(running)
   }
@@ -287,8 +329,10 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     let lease: ByteLease | undefined
     try {
       split.waitsForBudget = true
+      this.#timeQuiet(split)
       lease = await this.#budget.acquire(this.#splitReader.fetchBytes?.(split.fetched) ?? defaultFetchBytes, signal)
       split.waitsForBudget = false
+      this.#timeQuiet(split)
       signal.throwIfAborted()
       const fetched = await this.#splitReader.fetch(split.fetched, signal)
       if (signal.aborted) freeFetch(fetched, lease)
@@ -299,6 +343,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     }
     split.waitsForBudget = false
     split.request = undefined
+    this.#timeQuiet(split)
     this.#fetchAhead(split)
   }
 
@@ -311,7 +356,7 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     }
     split.fetched = fetched.splitAfter(fetched.records.length)
     split.drained = this.#splitReader.isFinished(split.fetched)
-    split.notBeforeMs = this.#options.clock.monoMs() + (fetched.waitMs ?? 0)
+    split.notBeforeMs = this.#options.clock.monoMs() + (split.hurried ? 0 : (fetched.waitMs ?? 0))
     split.buffer.push(answer)
     this.#passEmptyFetches(split)
     if (split.hasRecords) {

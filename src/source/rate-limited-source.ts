@@ -23,17 +23,30 @@ const savedMs = 50
  * @param recordsPerSecond from 0.001 to 1e9
  * @throws OptionsError `OPTIONS_INVALID` when the rate is out of range
  */
-export const rateLimited = <T, G extends Guarantee>(source: Source<T, G>, recordsPerSecond: number): Source<T, G> => {
+export const rateLimited = <T, G extends Guarantee, D extends boolean = false>(
+  source: Source<T, G, D>,
+  recordsPerSecond: number,
+): Source<T, G, D> => {
   if (!(recordsPerSecond >= 0.001 && recordsPerSecond <= 1e9)) {
     throw new OptionsError('OPTIONS_INVALID', {
       message: `rateLimited: ${String(recordsPerSecond)} is not a number of records per second from 0.001 to 1e9`,
     })
   }
-  const { kind, guarantee, boundedness } = source
-  return { kind, guarantee, boundedness, open: (context) => openLimited(source, recordsPerSecond, context) }
+  const { kind, guarantee, boundedness, deadLetters } = source
+  return {
+    kind,
+    guarantee,
+    boundedness,
+    deadLetters,
+    open: (context) => openLimited(source, recordsPerSecond, context),
+  }
 }
 
-const openLimited = <T>(source: Source<T>, recordsPerSecond: number, context: SourceContext): OpenSource<T> => {
+const openLimited = <T>(
+  source: Source<T, Guarantee, boolean>,
+  recordsPerSecond: number,
+  context: SourceContext,
+): OpenSource<T> => {
   const { clock, parallelism } = context
   const perReaderMs = recordsPerSecond / 1000 / parallelism
   const batchRecordsMax = Math.max(1, Math.min(context.batchRecordsMax, Math.floor(perReaderMs * savedMs)))

@@ -1,4 +1,13 @@
-import type { Clock, Environment, Guarantee, Logger, RecordBatch, VersionedSerializer } from '../core/index.ts'
+import type {
+  Clock,
+  Environment,
+  Generation,
+  Guarantee,
+  Logger,
+  RecordBatch,
+  StepMetrics,
+  VersionedSerializer,
+} from '../core/index.ts'
 
 /** A part of a source that one reader reads in order: a shard, a partition, a file. It carries its position. */
 export interface Split {
@@ -12,13 +21,16 @@ export interface Split {
  *
  * @typeParam T what the source emits
  * @typeParam G what it can promise: `exactly-once` when it can be put back to an exact position
+ * @typeParam D whether it gives dead letters; a job that reads it then needs a sink for them
  */
-export interface Source<out T, out G extends Guarantee = Guarantee> {
+export interface Source<out T, out G extends Guarantee = Guarantee, out D extends boolean = false> {
   /** What kind of source this is, for `explain()` and messages: `'files'`. */
   readonly kind: string
   readonly guarantee: G
   /** A bounded source ends by itself; the job then takes a final checkpoint and finishes. */
   readonly boundedness: 'bounded' | 'unbounded'
+  /** It gives what it cannot read to the dead-letter sink of the job. Default: it does not. */
+  readonly deadLetters?: D | undefined
   /** Opens the source: called once per attempt to run the job. */
   open(context: SourceContext): OpenSource<T>
 }
@@ -29,6 +41,8 @@ export interface SourceContext extends Environment {
   /** The name the user gave the source; its operator uid. */
   readonly step: string
   readonly parallelism: number
+  /** The attempt that reads. Grows with every one on the same checkpoints. */
+  readonly generation: Generation
   readonly batchRecordsMax: number
   readonly batchBytesMax: number
 }
@@ -57,6 +71,8 @@ export interface SplitEnumeratorContext<SplitT extends Split> {
   readonly parallelism: number
   readonly clock: Clock
   readonly log: Logger
+  /** The metrics of the step: of all its subtasks together. */
+  readonly metrics: StepMetrics
   /** Hands splits to the reader of one subtask, which owns them and their progress from then on. */
   assignSplits(subtask: number, splits: readonly SplitT[]): void
   /** Tells one reader that no further split will come; it ends when it has read what it holds. */
@@ -103,6 +119,8 @@ export interface SplitEnumerator<SplitT extends Split, StateT> {
 export interface SourceReaderContext {
   readonly subtask: number
   readonly parallelism: number
+  /** The metrics of the subtask. */
+  readonly metrics: StepMetrics
   sendEventToEnumerator(event: unknown): void
   sendSplitRequest(): void
 }

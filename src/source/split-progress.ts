@@ -35,6 +35,8 @@ export class SplitProgress<Item, SplitT extends Split> {
   /** The fetch under way, or its wait for the budget. */
   request: AbortController | undefined
   waitsForBudget = false
+  /** What the fetch under way answers may be old news: the next one does not wait. */
+  hurried = false
   /** On the monotonic clock. */
   notBeforeMs = 0
   cancelTimer: Cancel | undefined

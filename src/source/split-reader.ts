@@ -1,5 +1,13 @@
-import type { MillraceError, Origin } from '../core/index.ts'
+import type { DeadLetter, MillraceError, Origin } from '../core/index.ts'
 import type { Split } from './source.ts'
+
+/** What could not be read, and where among the records of its fetch it lies. */
+export interface FetchedDeadLetter {
+  /** It lies before this record; behind all of them when it is their number. */
+  readonly before: number
+  /** Called once, when the position moves past it; before `release`. */
+  letter(): DeadLetter
+}
 
 /**
  * What one round trip gave: records of one split, and the position after each of them, so that a barrier can fall between
@@ -11,6 +19,11 @@ export interface Fetched<out Item, out SplitT extends Split> {
   readonly bytes: number
   /** Event times in milliseconds since 1970, one per record, when the service knows them. */
   readonly timestamps?: readonly number[] | undefined
+  /**
+   * In the order of `before`. One is given out together with the record it lies before, those behind all records with the
+   * last one: `splitAfter(n)` lies before a letter with `before: n`, or with n = records.length behind it.
+   */
+  readonly deadLetters?: readonly FetchedDeadLetter[] | undefined
   /**
    * How long the next fetch of this split should wait, in milliseconds; 0 or absent: not at all. For a split that has
    * nothing new, and for one that has to be asked less often.
@@ -54,10 +67,18 @@ export interface SplitReader<out Item, SplitT extends Split> {
    * May be told again after a restore.
    */
   onFinished?(split: SplitT): void
-  handleSourceEvent?(event: unknown): void
+  /**
+   * Hears what the enumerator has to say.
+   * @param hurry has a split fetched now that was to wait after an answer; one that waits after a failure goes on waiting
+   */
+  handleSourceEvent?(event: unknown, hurry: (splitId: string) => void): void
   /** Frees what is held; no fetch is under way. May be called twice. */
   close?(): Promise<void>
 }
+
+/** Neither a record nor a dead letter. */
+export const isEmpty = ({ records, deadLetters = [] }: Fetched<unknown, Split>): boolean =>
+  records.length === 0 && deadLetters.length === 0
 
 /** Records with all that `Fetched` wants, for readers that keep one position per record. */
 export const fetchedRecords = <Item, SplitT extends Split>(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { decodeManifest } from '../checkpoint/index.ts'
 import { fileSink } from '../connectors/files/index.ts'
 import { type Job, job } from '../job/index.ts'
-import type { Source } from '../source/index.ts'
+import type { Source, SourceReader, Split } from '../source/index.ts'
 import type { ContractCheck } from './contract.ts'
 import { cryptoDigest } from './crypto-digest.ts'
 import { type BenchRun, JobBench } from './job-bench.ts'
@@ -57,13 +57,16 @@ class SourceTest {
     parallelism: number,
     options: { batchRecords?: number; start?: 'latest' } = {},
   ): Job {
-    const { batchRecords = 7, start } = options
+    return this.jobOver(this.system.source(mode, options.start), parallelism, options.batchRecords)
+  }
+
+  jobOver(source: Source<unknown, 'exactly-once'>, parallelism: number, batchRecords = 7): Job {
     return job(
       'source-conformance',
       { checkpoint: { dir: 'ck', every: 50, retained: 2 }, parallelism, batchRecords, restart: 'none' },
       (flow) =>
         flow
-          .from('source', this.system.source(mode, start))
+          .from('source', source)
           .map((record) => this.system.textOf(record))
           .to('archive', fileSink({ dir: archive, format: 'text' })),
     )
@@ -116,6 +119,26 @@ const inOrder = (records: readonly string[], split: string): void => {
     `records of ${split} are in order`,
   )
 }
+
+/** The source, and its readers as they are made. */
+const tapped = (
+  source: Source<unknown, 'exactly-once'>,
+  readers: SourceReader<unknown, Split>[],
+): Source<unknown, 'exactly-once'> => ({
+  ...source,
+  open: (context) => {
+    const opened = source.open(context)
+    return {
+      ...opened,
+      createEnumerator: (enumerator, restored) => opened.createEnumerator(enumerator, restored),
+      createReader: (reader) => {
+        const made = opened.createReader(reader)
+        readers.push(made)
+        return made
+      },
+    }
+  },
+})
 
 /** Stops at some parallelism with new records written meanwhile, goes on at another. */
 const rescaled = async (make: SourceUnderTest, from: number, to: number): Promise<void> => {
@@ -330,6 +353,35 @@ export const sourceConformance = (make: SourceUnderTest): ContractCheck[] => [
       const last = test.start('bounded', 1, { batchRecords: 1 })
       await test.bench.finish(last)
       test.check()
+    },
+  },
+  {
+    name: 'conf-S21 a paused split gives nothing and holds up no other, and gives everything when it is resumed',
+    run: async () => {
+      const test = new SourceTest(make)
+      test.add(2)
+      test.write(5)
+      const readers: SourceReader<unknown, Split>[] = []
+      const run = test.bench.start(test.jobOver(tapped(test.system.source('unbounded'), readers), 1))
+      await test.untilArchived()
+      const [reader] = readers
+      assert(reader !== undefined, 'there is a reader')
+      const [paused] = reader.unfinishedSplitIds()
+      assert(paused !== undefined, 'a split is being read')
+      run.process.after(0, () => reader.pauseOrResumeSplits([paused], []))
+      await test.bench.pass(5)
+      const before = test.archived.length
+      test.write(20)
+      await test.bench.until('the other split is archived', () => test.archived.length >= before + 20)
+      await test.bench.pass(500)
+      const split = (record: string): string => record.slice(0, record.lastIndexOf(':'))
+      const perSplit = test.splits.map((name) => test.archived.filter((record) => split(record) === name).length)
+      assert.deepEqual(perSplit.sort(), [25, 5], 'one split is read on, and the paused one is not')
+      run.process.after(0, () => reader.pauseOrResumeSplits([], [paused]))
+      await test.untilArchived()
+      run.kill()
+      test.check()
+      for (const name of test.splits) inOrder(test.archived, name)
     },
   },
   {

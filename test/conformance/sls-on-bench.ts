@@ -74,7 +74,7 @@ export class SlsOnBench {
 
   /** A source; each of its requests takes a millisecond or more. */
   source(options: Partial<SlsSourceOptions>): Source<Log, 'exactly-once'> {
-    const all = { ...connection, ...quick, ...options } as SlsSourceOptions<'logs'>
+    const all = { ...connection, ...quick, ...options } as SlsSourceOptions<'logs', 'fail' | 'skip'>
     return slsSourceOf(all, (environment) => ({
       transport: this.#gated(environment),
       budget: new ByteBudget(64 * 1024 * 1024),

@@ -173,6 +173,36 @@ describe('slsSource', () => {
     second.kill()
   })
 
+  test('conf-S21 is as far in event time as its slowest shard, and an idle shard lets it go on', async () => {
+    const archive = new Archive(2)
+    const timeMs = (n: number): number => (1_700_000_000 + n) * 1_000
+    const put = async (digit: string, n: number): Promise<void> => {
+      const record = `${digit}:${n}`
+      archive.written.push(record)
+      const logs = [{ time: timeMs(n) / 1_000, contents: { record } }]
+      archive.sls.act((client) => client.put('access', { logs }, { hashKey: key(digit) }))
+      await archive.untilArchived()
+    }
+    const run = archive.start({ idleAfter: '2s', outOfOrderness: '10s' }, 1)
+    const watermarkMs = () => run.handle?.metrics().sum('millrace_watermark_ms', 'source')
+    const idle = () => run.handle?.metrics().sum('millrace_splits_idle', 'source')
+    await put('0', 100)
+    expect([watermarkMs(), idle()]).toEqual([undefined, 0])
+    await put('f', 40)
+    expect([watermarkMs(), idle()]).toEqual([timeMs(30) - 1, 0])
+    await put('0', 200)
+    expect([watermarkMs(), idle()]).toEqual([timeMs(30) - 1, 0])
+    for (let n = 201; n < 210; n++) {
+      await put('0', n)
+      await archive.bench.pass(300)
+    }
+    expect([watermarkMs(), idle()]).toEqual([timeMs(199) - 1, 1])
+    await put('f', 50)
+    await put('0', 300)
+    expect([watermarkMs(), idle()]).toEqual([timeMs(199) - 1, 0])
+    run.kill()
+  })
+
   test('conf-S19 mirrors to the consumer group no more than a completed checkpoint holds, and all of it in the end', async () => {
     const archive = new Archive(2)
     const seen: (readonly [shard: number, cursor: bigint])[] = []

@@ -202,6 +202,38 @@ describe('metrics$', () => {
     await machine.finish(handle.stop())
   })
 
+  test('knows how many splits each source subtask holds, and nothing of it while the job waits for its restart', async () => {
+    const machine = new Machine()
+    const log = new HandLog<Hit>(3)
+    let left = 1
+    const look = (): void => {
+      if (left-- > 0) throw new Error('boom')
+    }
+    const handle = machine.start(totals({ log, sink: collectSink<Total>(), look, options: { parallelism: 2 } }))
+    const assigned = () =>
+      handle
+        .metrics()
+        .samples.filter(({ name }) => name === 'millrace_splits_assigned')
+        .map(({ labels, value }) => [labels.subtask, value])
+    expect(assigned()).toEqual([])
+    await machine.settle()
+    expect(assigned()).toEqual([
+      [0, 2],
+      [1, 1],
+    ])
+    log.push(0, hit('a', 1))
+    await machine.settle()
+    expect(told(eventsOf(handle)).at(-1)).toBe('restarting 1')
+    expect(assigned()).toEqual([])
+    await until(machine, () => told(eventsOf(handle)).includes('started 2'))
+    await machine.settle()
+    expect(assigned()).toEqual([
+      [0, 2],
+      [1, 1],
+    ])
+    await machine.finish(handle.stop())
+  })
+
   test('names every sample as the table does, with the job', async () => {
     const machine = new Machine()
     const handle = machine.start(totals({ log: new HandLog<Hit>(), sink: collectSink<Total>() }))

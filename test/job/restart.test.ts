@@ -308,6 +308,38 @@ describe('a job whose source fails', () => {
     )
   const failOnce = { restart: { strategy: 'fixed', attempts: 0 } } as const
 
+  test('tells the source the generation of every attempt, which the checkpoints have too', async () => {
+    const { machine, log } = open()
+    const generations: number[] = []
+    const source = log.source()
+    let left = 1
+    const telling: Source<Hit, 'exactly-once'> = {
+      ...source,
+      open: (context) => {
+        generations.push(context.generation)
+        return source.open(context)
+      },
+    }
+    const handle = machine.start(
+      job('telling', { checkpoint }, (flow) => {
+        flow
+          .from('in', telling)
+          .map((record) => {
+            if (left-- > 0) throw new Error('boom')
+            return record
+          })
+          .to('out', collectSink<Hit>())
+      }),
+    )
+    const events = eventsOf(handle)
+    await machine.settle()
+    log.push(0, hit('a', 1))
+    await until(machine, () => told(events).includes('started 2'))
+    await machine.finish(handle.stop())
+    expect(generations).toEqual([1, 2])
+    expect(events.flatMap((event) => (event.kind === 'started' ? [event.generation] : []))).toEqual(generations)
+  })
+
   test('names the source when reading fails', async () => {
     const { machine, log } = open()
     const source = broken(log, (opened) => {

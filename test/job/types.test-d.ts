@@ -3,8 +3,9 @@ import * as v from 'valibot'
 import { z } from 'zod'
 import { type DeadLetter, job, listState, mapState, type Stream, valueState } from '../../src/entry/index.ts'
 import { arraySource, collectSink, discardSink, functionSink, generatorSource } from '../../src/entry/memory.ts'
+import { type Log, type LogGroup, slsSource } from '../../src/entry/sls.ts'
 import type { Sink } from '../../src/sink/index.ts'
-import type { Source } from '../../src/source/index.ts'
+import { rateLimited, type Source } from '../../src/source/index.ts'
 
 /** What must compile and what must not. Checked by `tsc`, never run: the jobs are inside functions nobody calls. */
 
@@ -28,6 +29,8 @@ declare const anySink: Sink<unknown, 'exactly-once'>
 declare const replayOnce: Source<Animal, 'at-least-once'>
 const printing = functionSink<Animal>('print', () => {})
 declare const unsure: Source<Animal, 'best-effort'>
+declare const poisonous: Source<Animal, 'exactly-once', true>
+declare const perhapsPoisonous: Source<Animal, 'exactly-once', boolean>
 
 export const recordsFlowWithoutAnnotations = () =>
   job('flow', { checkpoint }, (flow) => {
@@ -215,6 +218,45 @@ export const deadLettersNeedASink = () => {
     { checkpoint, guarantee: 'at-least-once', deadLetter: functionSink<DeadLetter>('print', () => {}) },
     () => {},
   )
+}
+
+export const sourcesOfDeadLettersNeedASink = () => {
+  job('without', { checkpoint }, (flow) => {
+    flow.from('in', dogs)
+    // @ts-expect-error the job has no deadLetter
+    flow.from('in 2', poisonous)
+    // @ts-expect-error nor has it one for what may come
+    flow.from('in 3', perhapsPoisonous)
+    // @ts-expect-error a limit changes nothing about it
+    flow.from('in 4', rateLimited(poisonous, 5))
+  })
+  job('without options', (flow) => {
+    // @ts-expect-error the job has no deadLetter
+    flow.from('in', poisonous)
+  })
+  job('with', { checkpoint, deadLetter: collectSink<DeadLetter>() }, (flow) => {
+    flow.from('in', poisonous).map((animal) => same<typeof animal, Animal>(true))
+    flow.from('in 2', rateLimited(perhapsPoisonous, 5)).map((animal) => same<typeof animal, Animal>(true))
+    flow.from('in 3', dogs).map((dog) => same<typeof dog, Dog>(true))
+  })
+}
+
+export const theSourceOfLogsSaysByItsOptionsWhetherItGivesDeadLetters = () => {
+  const connection = { endpoint: 'e', project: 'p', credentials: { accessKeyId: 'i', accessKeySecret: 's' } }
+  const logs = { ...connection, logstore: 'access' }
+  job('without', { checkpoint }, (flow) => {
+    flow.from('in', slsSource(logs)).map((log) => same<typeof log, Log>(true))
+    flow.from('in 2', slsSource({ ...logs, records: 'groups', onInvalid: 'skip' })).map((group) => {
+      same<typeof group, LogGroup>(true)
+      return group
+    })
+    // @ts-expect-error the job has no deadLetter
+    flow.from('in 3', slsSource({ ...logs, onInvalid: 'dead-letter' }))
+  })
+  job('with', { checkpoint, deadLetter: collectSink<DeadLetter>() }, (flow) => {
+    flow.from('in', slsSource({ ...logs, onInvalid: 'dead-letter' })).map((log) => same<typeof log, Log>(true))
+    flow.from('in 2', slsSource({ ...logs, onInvalid: 'fail' }))
+  })
 }
 
 export const whatKeepsStateHasAName = () =>

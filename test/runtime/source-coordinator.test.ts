@@ -15,6 +15,7 @@ import {
   type SplitEnumeratorContext,
 } from '../../src/source/index.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
+import { noMetrics } from '../core/no-metrics.ts'
 import { MemoryWriter } from './memory-writer.ts'
 import { failureOf, rememberingLogger } from './operator-bench.ts'
 
@@ -126,6 +127,7 @@ const open = (
       parallelism,
       clock: new VirtualClock(),
       log: rememberingLogger([]),
+      metrics: noMetrics(),
       fail: (error) => failures.push(error),
     },
     stored,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SourceError } from '../../src/core/index.ts'
+import { type DeadLetter, SourceError } from '../../src/core/index.ts'
 import { ByteBudget } from '../../src/source/index.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
 import {
@@ -211,6 +211,86 @@ describe('positions', () => {
   })
 })
 
+describe('dead letters', () => {
+  const letter = (name: string) => ({
+    letter: (): DeadLetter => ({ step: 'in', reason: 'broken', raw: name, encoding: 'utf8' }),
+  })
+  /** Every number that divides by three comes as a dead letter. */
+  const poisoned = (fetchRecords: number) => {
+    const service = new CountingService()
+    service.fetchRecords = fetchRecords
+    const answer = service.fetch.bind(service)
+    service.fetch = async (split, signal) => {
+      const fetched = await answer(split, signal)
+      const items = fetched.records.map((record, index) => ({ record, bad: (split.next + index) % 3 === 0 }))
+      const records = items.flatMap(({ record, bad }) => (bad ? [] : [record]))
+      const goodBefore = (index: number): number => items.slice(0, index).filter(({ bad }) => !bad).length
+      const deadLetters = items.flatMap(({ record, bad }, index) =>
+        bad ? [{ before: goodBefore(index), ...letter(record) }] : [],
+      )
+      // The first item that lies behind so many records, with a letter before the record of that number not passed.
+      const itemsOf = (count: number): number =>
+        count === records.length ? items.length : items.findIndex((_, index) => goodBefore(index) === count)
+      return { ...fetched, records, deadLetters, splitAfter: (count) => fetched.splitAfter(itemsOf(count)) }
+    }
+    return service
+  }
+
+  it('come once each, with the record behind them, wherever a snapshot falls', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(20),
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.nat(4), { maxLength: 20 }),
+        async (size, fetchRecords, batchRecordsMax, restarts) => {
+          let owned: readonly CountingSplit[] = [counting('a', size)]
+          const taken: string[] = []
+          const run = async (polls: number): Promise<boolean> => {
+            const { reader, clock } = readerOf(poisoned(fetchRecords), { batchRecordsMax })
+            reader.addSplits(owned)
+            reader.notifyNoMoreSplits()
+            reader.start()
+            let ended = false
+            for (let poll = 0; poll < polls && !ended; poll++) {
+              await clock.yield()
+              const result = reader.poll()
+              ended = result.kind === 'end'
+              if (result.kind !== 'records') continue
+              const { records, deadLetters = [] } = result.batch
+              expect(records.length + deadLetters.length).toBeGreaterThan(0)
+              taken.push(...deadLetters.map((make) => make().raw), ...records)
+            }
+            owned = reader.snapshotState(1)
+            await reader.close()
+            return ended
+          }
+          for (const polls of restarts) await run(polls)
+          while (!(await run(1_000)));
+          const inOrder = taken.sort((a, b) => Number(a.slice(2)) - Number(b.slice(2)))
+          expect(inOrder).toEqual(numbers('a', size))
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  it('come from an answer without records too, whose memory is held until they are made', async () => {
+    const service = poisoned(1)
+    const { reader, clock } = readerOf(service)
+    reader.addSplits([counting('a', 1)])
+    reader.notifyNoMoreSplits()
+    reader.start()
+    await clock.yield()
+    const result = reader.poll()
+    expect(result).toMatchObject({ kind: 'records', batch: { records: [], bytes: 0 } })
+    expect(result.kind === 'records' && result.batch.deadLetters?.map((make) => make().raw)).toEqual(['a:0'])
+    expect(service.released).toBe(0)
+    expect(reader.poll()).toEqual({ kind: 'end' })
+    expect(service.released).toBe(1)
+  })
+})
+
 describe('finished splits', () => {
   it('stay in the snapshot until a checkpoint that has them completed', async () => {
     const { reader, clock } = readerOf(new CountingService())
@@ -314,6 +394,66 @@ describe('fetching ahead', () => {
     expect(service.fetches.length).toBe(11)
     await reader.close()
     expect(clock.pendingTimers).toBe(0)
+  })
+})
+
+describe('a split that is worth a fetch now', () => {
+  const hurrying = (waitMs: number) => {
+    const service = new CountingService()
+    service.waitMs = waitMs
+    Object.assign(service, {
+      handleSourceEvent: (event: unknown, hurry: (splitId: string) => void) => hurry(String(event)),
+    })
+    return { service, ...readerOf(service) }
+  }
+
+  it('does not wait any longer, and others do', async () => {
+    const { service, reader, clock } = hurrying(60_000)
+    reader.addSplits([counting('a'), counting('b')])
+    reader.start()
+    await clock.advance(1_000)
+    service.available.set('a', 1)
+    reader.handleSourceEvent('a')
+    reader.handleSourceEvent('unknown')
+    expect(await drain(reader, clock)).toEqual(['a:0'])
+    expect(service.fetches).toEqual(['a:0', 'b:0', 'a:0', 'a:1'])
+    expect(clock.pendingTimers).toBe(2)
+    await reader.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('is fetched once more after the fetch under way, which may have missed the news', async () => {
+    const { service, reader, clock } = hurrying(60_000)
+    service.holding.add('a')
+    reader.addSplits([counting('a')])
+    reader.start()
+    await clock.yield()
+    reader.handleSourceEvent('a')
+    service.release('a')
+    await clock.advance(1_000)
+    expect(service.fetches).toEqual(['a:0', 'a:0'])
+    await reader.close()
+  })
+
+  it('waits for its back-off all the same after a failure, and while it is paused', async () => {
+    const { service, reader, clock } = hurrying(60_000)
+    service.failures.set('a', [throttled()])
+    reader.addSplits([counting('a')])
+    reader.start()
+    await clock.yield()
+    reader.handleSourceEvent('a')
+    await clock.yield()
+    expect(service.fetches).toEqual(['a:0'])
+    await clock.advance(1_000)
+    expect(service.fetches).toEqual(['a:0', 'a:0'])
+    reader.pauseOrResumeSplits(['a'], [])
+    reader.handleSourceEvent('a')
+    await clock.advance(1_000)
+    expect(service.fetches).toEqual(['a:0', 'a:0'])
+    reader.pauseOrResumeSplits([], ['a'])
+    await clock.yield()
+    expect(service.fetches).toEqual(['a:0', 'a:0', 'a:0'])
+    await reader.close()
   })
 })
 

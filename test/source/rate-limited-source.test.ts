@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { generatorSource } from '../../src/connectors/memory/index.ts'
-import { batchOf, jsonSerializer, silentLogger } from '../../src/core/index.ts'
+import { batchOf, generation, jsonSerializer, silentLogger } from '../../src/core/index.ts'
 import {
   type OpenSource,
   openSource,
@@ -14,6 +14,7 @@ import {
   type SplitEnumerator,
 } from '../../src/source/index.ts'
 import { type MemoryEnvironment, memoryEnvironment } from '../../src/testing/index.ts'
+import { noMetrics } from '../core/no-metrics.ts'
 
 interface Given {
   readonly atMs: number
@@ -31,11 +32,17 @@ class Reading<T> {
   #stopped = false
 
   constructor(source: Source<T>, environment: MemoryEnvironment, parallelism: number, batchRecordsMax = 512) {
-    const step = { job: 'test', step: 'numbers', parallelism, batchRecordsMax, batchBytesMax: 1 << 20 }
-    const context: SourceContext = { ...environment, ...step }
+    const step = { job: 'test', step: 'numbers', parallelism, generation: generation(1) }
+    const context: SourceContext = { ...environment, ...step, batchRecordsMax, batchBytesMax: 1 << 20 }
     this.open = source.open(context)
     this.readers = Array.from({ length: parallelism }, (_, subtask) =>
-      this.open.createReader({ subtask, parallelism, sendEventToEnumerator() {}, sendSplitRequest() {} }),
+      this.open.createReader({
+        subtask,
+        parallelism,
+        metrics: noMetrics(),
+        sendEventToEnumerator() {},
+        sendSplitRequest() {},
+      }),
     )
   }
 
@@ -46,6 +53,7 @@ class Reading<T> {
         parallelism: readers.length,
         clock: environment.clock,
         log: silentLogger,
+        metrics: noMetrics(),
         assignSplits: (subtask, splits) => readers[subtask]?.addSplits(splits),
         signalNoMoreSplits: (subtask) => readers[subtask]?.notifyNoMoreSplits(),
         sendEventToReader() {},
@@ -309,10 +317,21 @@ describe('the parts of a rate-limited source', () => {
       boundedness: 'bounded',
       open: () => openRecorder(calls, answers),
     }
-    const step = { job: 'test', step: 'limited', parallelism: 1, batchRecordsMax: 10, batchBytesMax: 1000 }
-    return rateLimited(source, 1000).open({ ...memoryEnvironment(), ...step })
+    const step = { job: 'test', step: 'limited', parallelism: 1, generation: generation(1) }
+    return rateLimited(source, 1000).open({
+      ...memoryEnvironment(),
+      ...step,
+      batchRecordsMax: 10,
+      batchBytesMax: 1000,
+    })
   }
-  const readerContext = { subtask: 0, parallelism: 1, sendEventToEnumerator() {}, sendSplitRequest() {} }
+  const readerContext = {
+    subtask: 0,
+    parallelism: 1,
+    metrics: noMetrics(),
+    sendEventToEnumerator() {},
+    sendSplitRequest() {},
+  }
 
   test.each(Object.entries(readerMethods))('pass %s of a reader on', async (name, args) => {
     const calls: Call[] = []
@@ -335,7 +354,7 @@ describe('the parts of a rate-limited source', () => {
   test.each(Object.entries(enumeratorMethods))('pass %s of an enumerator on', (name, args) => {
     const calls: Call[] = []
     const answer = ['answer']
-    const context = { parallelism: 1, clock: memoryEnvironment().clock, log: silentLogger }
+    const context = { parallelism: 1, clock: memoryEnvironment().clock, log: silentLogger, metrics: noMetrics() }
     const nothing = { assignSplits() {}, signalNoMoreSplits() {}, sendEventToReader() {}, fail() {} }
     const enumerator = limited(calls, new Map([[name, answer]])).createEnumerator(
       { ...context, ...nothing },

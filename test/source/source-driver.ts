@@ -1,4 +1,11 @@
-import { invariant, silentLogger } from '../../src/core/index.ts'
+import {
+  type DeadLetter,
+  type Guarantee,
+  generation,
+  invariant,
+  MetricRegistry,
+  silentLogger,
+} from '../../src/core/index.ts'
 import type { OpenSource, Source, SourceContext, SourceReader, Split, SplitEnumerator } from '../../src/source/index.ts'
 import type { MemoryEnvironment } from '../../src/testing/index.ts'
 
@@ -16,6 +23,8 @@ export interface DriverOptions {
   readonly restore?: DriverCheckpoint | undefined
   readonly batchRecordsMax?: number | undefined
   readonly batchBytesMax?: number | undefined
+  /** Default 1. */
+  readonly generation?: number | undefined
 }
 
 /**
@@ -29,12 +38,15 @@ export class SourceDriver<T> {
   readonly readers: SourceReader<T, Split>[] = []
   /** The record batches each reader gave, in order. */
   readonly taken: T[] = []
+  /** What came instead of records, in order. */
+  readonly letters: DeadLetter[] = []
   readonly failures: Error[] = []
   readonly ended = new Set<number>()
+  readonly metrics = new MetricRegistry({ job: 'test' })
   readonly #parallelism: number
   #checkpointId: number
 
-  constructor(source: Source<T>, options: DriverOptions) {
+  constructor(source: Source<T, Guarantee, boolean>, options: DriverOptions) {
     const { environment, restore } = options
     this.#parallelism = options.parallelism ?? 1
     this.#clock = environment.clock
@@ -44,6 +56,7 @@ export class SourceDriver<T> {
       job: 'test',
       step: 'files',
       parallelism: this.#parallelism,
+      generation: generation(options.generation ?? 1),
       batchRecordsMax: options.batchRecordsMax ?? 512,
       batchBytesMax: options.batchBytesMax ?? 65_536,
     }
@@ -58,6 +71,7 @@ export class SourceDriver<T> {
         parallelism: this.#parallelism,
         clock: environment.clock,
         log: silentLogger,
+        metrics: this.metrics.step({ step: 'files' }),
         assignSplits: (subtask, splits) => this.#reader(subtask).addSplits(splits.map((split) => this.#copy(split))),
         signalNoMoreSplits: (subtask) => this.#reader(subtask).notifyNoMoreSplits(),
         sendEventToReader: (subtask, event) => this.#reader(subtask).handleSourceEvent?.(event),
@@ -74,6 +88,7 @@ export class SourceDriver<T> {
       const reader = this.#source.createReader({
         subtask,
         parallelism: this.#parallelism,
+        metrics: this.metrics.step({ step: 'files', subtask }),
         sendEventToEnumerator: (event) => this.#enumerator.handleReaderEvent?.(subtask, event),
         sendSplitRequest: () => this.#enumerator.handleSplitRequest?.(subtask),
       })
@@ -92,6 +107,7 @@ export class SourceDriver<T> {
     const result = this.#reader(subtask).poll()
     if (result.kind === 'end') this.ended.add(subtask)
     if (result.kind !== 'records') return []
+    for (const letter of result.batch.deadLetters ?? []) this.letters.push(letter())
     this.taken.push(...result.batch.records)
     return result.batch.records
   }

@@ -56,11 +56,12 @@ export { LogGroup } from './source/log-group.ts'
 export type { SlsReadCounts, SlsShardProgress } from './source/read-monitor.ts'
 export {
   type ConnectSource,
+  type SlsDeadLetters,
   type SlsRecord,
   type SlsSource,
   type SlsSourceResources,
   slsSourceOf,
 } from './source/sls-source.ts'
 export type { SlsSourceOptions } from './source/sls-source-options.ts'
-export type { SlsLogstore, SlsReadOptions } from './source/source-options.ts'
+export type { SlsInvalidPolicy, SlsLogstore, SlsReadOptions } from './source/source-options.ts'
 export type { SlsEnd, SlsPosition, SlsStart } from './source/source-position.ts'

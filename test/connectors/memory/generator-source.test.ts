@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { arraySource, type GeneratorOptions, generatorSource } from '../../../src/connectors/memory/index.ts'
-import { checkpointId } from '../../../src/core/index.ts'
+import { checkpointId, generation } from '../../../src/core/index.ts'
 import type { OpenSource, PollResult, Source, SourceContext, SourceReader, Split } from '../../../src/source/index.ts'
 import { memoryEnvironment } from '../../../src/testing/index.ts'
+import { noMetrics } from '../../core/no-metrics.ts'
 
 type Reader = SourceReader<unknown, Split>
 
@@ -12,6 +13,7 @@ const contextOf = (change: Partial<SourceContext> = {}): SourceContext => ({
   job: 'test',
   step: 'in',
   parallelism: 1,
+  generation: generation(1),
   batchRecordsMax: 10,
   batchBytesMax: 1_000_000,
   ...change,
@@ -36,13 +38,20 @@ class Rig {
     this.open = source.open(context)
     const { splitSerializer, enumeratorSerializer } = this.open
     this.readers = Array.from({ length: parallelism }, (_, subtask) =>
-      this.open.createReader({ subtask, parallelism, sendEventToEnumerator() {}, sendSplitRequest() {} }),
+      this.open.createReader({
+        subtask,
+        parallelism,
+        metrics: noMetrics(),
+        sendEventToEnumerator() {},
+        sendSplitRequest() {},
+      }),
     )
     const enumerator = this.open.createEnumerator(
       {
         parallelism,
         clock: context.clock,
         log: context.log,
+        metrics: noMetrics(),
         assignSplits: (subtask, splits) => {
           this.assigned.push(...splits.map(({ splitId }) => splitId))
           this.readers[subtask]?.addSplits(splits)
@@ -241,7 +250,8 @@ describe('a generator source', () => {
 
   test('waits for splits until it is told that none will come', () => {
     const { open } = new Rig(generator({ count: 3 }))
-    const reader = open.createReader({ subtask: 0, parallelism: 1, sendEventToEnumerator() {}, sendSplitRequest() {} })
+    const calls = { sendEventToEnumerator() {}, sendSplitRequest() {} }
+    const reader = open.createReader({ subtask: 0, parallelism: 1, metrics: noMetrics(), ...calls })
     expect(reader.poll().kind).toBe('nothing')
     expect(reader.waitingFor()).toBe('splits')
     reader.notifyNoMoreSplits()

@@ -3,6 +3,7 @@ import { collectSink, discardSink, functionSink } from '../../../src/connectors/
 import { batchOf, checkpointId, generation } from '../../../src/core/index.ts'
 import type { CommitRequest, OpenSink, Sink, SinkContext } from '../../../src/sink/index.ts'
 import { memoryEnvironment } from '../../../src/testing/index.ts'
+import { noMetrics } from '../../core/no-metrics.ts'
 import { failureOf } from '../../runtime/operator-bench.ts'
 
 const openOn = <T>(sink: Sink<T>, at = 1): OpenSink<T> => {
@@ -12,12 +13,16 @@ const openOn = <T>(sink: Sink<T>, at = 1): OpenSink<T> => {
     step: 'out',
     parallelism: 1,
     generation: generation(at),
+    metrics: noMetrics(),
   }
   return sink.open(context)
 }
 
 const writerOf = <T>(sink: OpenSink<T>, waiting: (forWhat: string | undefined) => void = () => {}, subtask = 0) =>
-  sink.createWriter({ subtask, parallelism: 1, signal: new AbortController().signal, waiting }, [])
+  sink.createWriter(
+    { subtask, parallelism: 1, metrics: noMetrics(), signal: new AbortController().signal, waiting },
+    [],
+  )
 
 const requestsFor = (committables: readonly unknown[], signals: string[] = []): CommitRequest<unknown>[] =>
   committables.map((committable) => ({

@@ -24,6 +24,8 @@ export interface PullRequest {
   readonly query?: string | undefined
   /** How the answer may be compressed. Default `lz4`. */
   readonly compression?: 'lz4' | 'zstd' | 'none' | undefined
+  /** Sees the body of an answer that cannot be read, as it came, before the call is repeated or rejects. */
+  readonly onUnreadable?: ((body: Uint8Array) => void) | undefined
 }
 
 /** A pull that was verified: whole, of the size and with the groups it was announced with. */
@@ -140,6 +142,14 @@ export const pull = async (
       scannedGroups: optionalInteger(answer, 'x-log-rawdatacount'),
     }
   }
-  const { value, throttled, requestId } = await sender.call(call, read, options)
+  const watched = async (answer: HttpResponse) => {
+    try {
+      return await read(answer)
+    } catch (thrown) {
+      request.onUnreadable?.(answer.body)
+      throw thrown
+    }
+  }
+  const { value, throttled, requestId } = await sender.call(call, watched, options)
   return { ...value, throttled, requestId }
 }

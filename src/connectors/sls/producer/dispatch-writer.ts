@@ -2,6 +2,7 @@ import {
   asError,
   type Clock,
   type Logger,
+  type Metric,
   type Random,
   type RecordBatch,
   RecordError,
@@ -17,7 +18,7 @@ import {
 } from '../../../sink/index.ts'
 import { namesOf, type RoutableGroup, type SlsDispatchSettings } from './dispatch-options.ts'
 import type { GroupPlace, GroupPuts } from './log-puts.ts'
-import type { SendCounter } from './send-counts.ts'
+import { type SendCounter, SendMeter } from './send-counts.ts'
 
 /** A target of a dispatch, as all writers of the process share it. */
 export interface OpenTarget {
@@ -54,11 +55,19 @@ export class DispatchWriter implements SinkWriter<RoutableGroup> {
   readonly #o: DispatchWriterParts
   readonly #writers = new Map<string, { readonly target: OpenTarget; readonly writer: BatchingWriter<Destination> }>()
   readonly #warned = new Set<string>()
+  readonly #unmatched: Metric
 
   constructor(parts: DispatchWriterParts) {
     this.#o = parts
     const { targets } = parts
     for (const target of targets) this.#writers.set(target.name, { target, writer: this.#writerOf(target) })
+    const { metrics } = parts.writer
+    this.#unmatched = metrics.metric('millrace_groups_unmatched_total')
+    metrics.observe('millrace_packages_pending', () => {
+      let pending = 0
+      for (const { writer } of this.#writers.values()) pending += writer.pending
+      return pending
+    })
   }
 
   write(batch: RecordBatch<RoutableGroup>): Promise<void> | undefined {
@@ -83,6 +92,7 @@ export class DispatchWriter implements SinkWriter<RoutableGroup> {
   #writerOf({ name, place, puts, resources, counter }: OpenTarget): BatchingWriter<Destination> {
     const { settings, targets, clock, random, log, writer } = this.#o
     const { limits, retry, batched, onRejected } = settings
+    const meter = new SendMeter(counter, writer.metrics)
     let failing = false
     return new BatchingWriter<Destination>({
       clock,
@@ -96,23 +106,23 @@ export class DispatchWriter implements SinkWriter<RoutableGroup> {
       send: sendGroups(puts, place, batched),
       signal: writer.signal,
       onAccepted: (pack) => {
-        counter.packages++
-        counter.logs += pack.records
-        counter.bytes += pack.bytes.length
+        meter.add('packages')
+        meter.add('logs', pack.records)
+        meter.add('bytes', pack.bytes.length)
         if (failing) log.info({ target: name }, 'the target takes LogGroups again')
         failing = false
       },
       onAgain: (pack, why, cause) => {
-        counter.retries++
-        if (why === 'throttled') counter.throttled++
-        if (why === 'ambiguous') counter.ambiguousLogs += pack.records
+        meter.add('retries')
+        if (why === 'throttled') meter.add('throttled')
+        if (why === 'ambiguous') meter.add('ambiguousLogs', pack.records)
         if (!failing)
           log.warn({ target: name, why, cause: cause.message }, 'a LogGroup is not stored yet; it is sent again')
         failing = true
       },
       onRejected: (pack) => {
         if (onRejected === 'fail') return false
-        counter.skipped += pack.records
+        meter.add('skipped', pack.records)
         return true
       },
     })
@@ -171,6 +181,7 @@ export class DispatchWriter implements SinkWriter<RoutableGroup> {
     const { unmatched } = settings
     const { topic } = group
     counter.unmatched++
+    this.#unmatched.add(1)
     if (typeof unmatched === 'object') return [unmatched.to]
     if (unmatched === 'fail') {
       throw new RecordError('RECORD_UNSENDABLE', {

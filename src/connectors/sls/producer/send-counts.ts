@@ -1,3 +1,5 @@
+import type { Metric, MetricName, StepMetrics } from '../../../core/index.ts'
+
 /** What a sink or producer did so far, over all its writers in this process. */
 export interface SlsSendCounts {
   /** Logs that are stored. */
@@ -30,3 +32,32 @@ export const noCounts = (): SendCounter => ({
   skipped: 0,
   deadLetters: 0,
 })
+
+const metricNames: Readonly<Record<keyof SlsSendCounts, MetricName>> = {
+  logs: 'millrace_records_stored_total',
+  packages: 'millrace_packages_stored_total',
+  bytes: 'millrace_bytes_send_total',
+  retries: 'millrace_send_retries_total',
+  throttled: 'millrace_send_throttled_total',
+  ambiguousLogs: 'millrace_records_ambiguous_total',
+  skipped: 'millrace_records_send_skipped_total',
+  deadLetters: 'millrace_records_send_dead_letters_total',
+}
+
+/** Counts what one writer does: as its part of a counter, and as the metrics of its subtask. */
+export class SendMeter {
+  readonly #counter: SendCounter
+  readonly #metrics: Readonly<Record<keyof SlsSendCounts, Metric>>
+
+  constructor(counter: SendCounter, metrics: StepMetrics) {
+    this.#counter = counter
+    this.#metrics = Object.fromEntries(
+      Object.entries(metricNames).map(([count, name]) => [count, metrics.metric(name)]),
+    ) as Record<keyof SlsSendCounts, Metric>
+  }
+
+  add(name: keyof SlsSendCounts, amount = 1): void {
+    this.#counter[name] += amount
+    this.#metrics[name].add(amount)
+  }
+}

@@ -87,7 +87,11 @@ export const dispatchOver = (settings: SlsDispatchSettings, parts: DispatchOverP
     }),
     open: (context) => {
       const targets = openTargets(settings, parts, counters, context)
-      const { job, step, clock, random } = context
+      const { job, step, metrics, clock, random } = context
+      metrics.observe('millrace_send_memory_bytes', () =>
+        targets.reduce((total, { resources }) => total + resources.memory.used, 0),
+      )
+      metrics.observe('millrace_send_requests', () => targets[0]?.resources.io.running)
       return openSink<RoutableGroup, never, never>({
         async createWriter(writer) {
           const log = context.log.child({ step, subtask: writer.subtask })

@@ -23,7 +23,7 @@ import { LogEncoding } from './log-encoding.ts'
 import { type LogPuts, sendLogs } from './log-puts.ts'
 import type { OutgoingLog } from './outgoing-log.ts'
 import { reasonOf } from './reason.ts'
-import type { SendCounter } from './send-counts.ts'
+import { type SendCounter, SendMeter } from './send-counts.ts'
 import { TargetHealth } from './target-health.ts'
 import type { SlsWriteSettings } from './write-options.ts'
 
@@ -53,6 +53,7 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
   readonly #o: SlsSinkWriterParts<T>
   readonly #encoding: LogEncoding
   readonly #batches: BatchingWriter<LogDestination>
+  readonly #meter: SendMeter
   /** Dead letters that wait for room. */
   readonly #letters = new Set<Promise<void>>()
   #rejectedInRow = 0
@@ -69,6 +70,8 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
       runBytesMax,
     })
     const health = new TargetHealth(log)
+    const meter = new SendMeter(counter, writer.metrics)
+    this.#meter = meter
     this.#batches = new BatchingWriter<LogDestination>({
       clock,
       random,
@@ -81,19 +84,20 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
       signal: writer.signal,
       onAccepted: (pack) => {
         this.#rejectedInRow = 0
-        counter.packages++
-        counter.logs += pack.records
-        counter.bytes += pack.bytes.length
+        meter.add('packages')
+        meter.add('logs', pack.records)
+        meter.add('bytes', pack.bytes.length)
         health.stored(pack.destination)
       },
       onAgain: (pack, why, cause, waitMs) => {
-        counter.retries++
-        if (why === 'throttled') counter.throttled++
-        if (why === 'ambiguous') counter.ambiguousLogs += pack.records
+        meter.add('retries')
+        if (why === 'throttled') meter.add('throttled')
+        if (why === 'ambiguous') meter.add('ambiguousLogs', pack.records)
         health.failed(pack.destination, why, cause, waitMs)
       },
       onRejected: (pack, cause) => this.#onRejected(pack, cause),
     })
+    writer.metrics.observe('millrace_packages_pending', () => this.#batches.pending)
   }
 
   write(batch: RecordBatch<T>): Promise<void> | undefined {
@@ -210,14 +214,14 @@ export class SlsSinkWriter<T> implements SinkWriter<T> {
 
   /** Deals with a record that can never be sent. @throws RecordError when it is to fail the job */
   #reject(record: unknown, cause: Error): Promise<void> | undefined {
-    const { settings, counter, step, clock } = this.#o
+    const { settings, step, clock } = this.#o
     const { onRejected } = settings
     if (onRejected === 'fail' || ++this.#rejectedInRow > settings.rejectedInRowMax) throw this.#rejection(cause)
     if (onRejected === 'skip') {
-      counter.skipped++
+      this.#meter.add('skipped')
       return undefined
     }
-    counter.deadLetters++
+    this.#meter.add('deadLetters')
     const before = this.#giveRun()
     const log = deadLetterLog(onRejected, { step, reason: reasonOf(cause), record })
     const { destination, bytes } = this.#encoding.encode(log, undefined, Math.floor(clock.wallMs() / 1000))

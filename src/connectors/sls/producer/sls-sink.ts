@@ -64,7 +64,9 @@ export const sinkOver = <T>(settings: SlsWriteSettings<T>, parts: SinkOverParts)
     counts: () => ({ ...counter }),
     open: (context) => {
       const { puts, resources } = parts.connect(context)
-      const { job, step, generation, clock, random, digest } = context
+      const { job, step, generation, metrics, clock, random, digest } = context
+      metrics.observe('millrace_send_memory_bytes', () => resources.memory.used)
+      metrics.observe('millrace_send_requests', () => resources.io.running)
       return openSink<T, never, never>({
         async createWriter(writer) {
           const names = [job, step, writer.subtask, generation, random.id()]

@@ -83,6 +83,14 @@ export class ClientServices implements LogServices {
   isThrottled(error: unknown): boolean {
     return error instanceof SlsError && error.class === 'throttled'
   }
+
+  brokenOf(error: unknown): 'perhaps' | 'surely' | undefined {
+    if (!(error instanceof SlsError)) return undefined
+    // A page of something between is no answer of the service: it has no request id, and passes.
+    if (error.class === 'answer-invalid') return error.requestId === undefined ? undefined : 'perhaps'
+    // Without a code it is not the service that says so.
+    return error.class === 'too-large' && error.errorCode === undefined ? 'surely' : undefined
+  }
 }
 
 /** One try: a shard that is throttled or fails is tried again by the reader, at the shard's own pace. */
@@ -131,7 +139,7 @@ const callsOf = ({ client, logstore }: ConnectedLogstore): LogstoreCalls => ({
 const pull = async (
   client: SlsClient,
   logstore: string,
-  { shard, cursor, groupsMax, stop, query }: PullRequest,
+  { shard, cursor, groupsMax, stop, query, onUnreadable }: PullRequest,
   signal: AbortSignal | undefined,
 ): Promise<Pulled> => {
   const request = {
@@ -141,6 +149,7 @@ const pull = async (
     count: groupsMax,
     endPosition: stop ?? undefined,
     query: query ?? undefined,
+    onUnreadable,
   }
   const result = await client.pull(request, once(signal))
   return {

@@ -12,8 +12,6 @@ export interface KnownLogstore {
 /** What an enumerator of shards leaves to a checkpoint. The progress of the shards is with the readers. */
 export interface ShardEnumeratorState {
   readonly parallelism: number
-  /** How often the source was started on this state; part of the name it has in a consumer group. */
-  readonly starts: number
   /** What of a server-side query; null: there is none. Positions under one mean nothing under another. */
   readonly queryHash: string | null
   /** Where the run ends, in words that are the same for the same end; null: it does not. */
@@ -49,14 +47,14 @@ const readShard = (value: unknown): BookedShard => {
     : { ...place, state: 'waiting', split: readShardSplit(state) }
 }
 
+/** Version 1 also counted the starts of the source, which nobody needs: a generation says more. */
 export const shardEnumeratorSerializer: VersionedSerializer<ShardEnumeratorState> = {
   name: 'sls-enumerator',
-  version: 1,
+  version: 2,
   serialize: (state) => {
-    const { parallelism, starts, queryHash, end, complete, logstores, owners } = state
+    const { parallelism, queryHash, end, complete, logstores, owners } = state
     const stored = {
       parallelism,
-      starts,
       queryHash,
       end,
       complete,
@@ -69,7 +67,6 @@ export const shardEnumeratorSerializer: VersionedSerializer<ShardEnumeratorState
     const fields = readObject(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)), 'the state')
     return {
       parallelism: readCount(fields, 'parallelism'),
-      starts: readCount(fields, 'starts'),
       queryHash: readNullable(fields, 'queryHash', readText),
       end: readNullable(fields, 'end', readText),
       complete: readBoolean(fields, 'complete'),

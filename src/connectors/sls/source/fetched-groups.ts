@@ -1,5 +1,5 @@
-import type { Origin } from '../../../core/index.ts'
-import type { Fetched } from '../../../source/index.ts'
+import type { DeadLetter, Origin } from '../../../core/index.ts'
+import type { Fetched, FetchedDeadLetter } from '../../../source/index.ts'
 import { encodeCursor } from '../../../wire/index.ts'
 import type { Pulled } from './log-service.ts'
 import type { ShardSplit } from './shard-split.ts'
@@ -16,6 +16,8 @@ export interface GroupRecords<Item> {
   readonly resent?: boolean | undefined
   /** Bytes of the serialised group. */
   readonly bytes: number
+  /** Makes what the dead-letter sink gets of it; of a group without records. */
+  readonly letter?: (() => DeadLetter) | undefined
 }
 
 /** What a record object costs beside its bytes, roughly. */
@@ -40,6 +42,7 @@ export interface FetchedGroupsOptions<Item> {
 export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
   readonly records: readonly Item[]
   readonly timestamps: readonly number[] | undefined
+  readonly deadLetters: readonly FetchedDeadLetter[] | undefined
   readonly bytes: number
   readonly waitMs: number
   readonly #options: FetchedGroupsOptions<Item>
@@ -60,6 +63,7 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
       count += records.length
       return count
     })
+    this.deadLetters = lettersOf(groups, this.#ends)
     const payloadBytes = groups.reduce((total, group) => total + group.bytes, 0)
     this.#recordBytes = recordOverheadBytes + Math.ceil(payloadBytes / Math.max(1, count))
   }
@@ -70,11 +74,20 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
   }
 
   splitAfter(count: number): ShardSplit {
-    const { split, end, groups, packagesMax } = this.#options
-    if (count >= this.records.length) return end
+    if (count >= this.records.length) return this.#options.end
+    let group = this.#groupOf(count)
+    // What goes out with the record of that number lies behind the position.
+    for (let at = group - 1; at >= 0 && (this.#ends[at - 1] ?? 0) === count; at--) {
+      if (this.#options.groups[at]?.letter !== undefined) group = at
+    }
+    return this.#splitAt(count, group)
+  }
+
+  /** The split before record `count`, or before a group without records in front of it. */
+  #splitAt(count: number, group: number): ShardSplit {
+    const { split, groups, packagesMax } = this.#options
     if (split.queryHash !== null) return { ...split, skip: split.skip + count }
     const cursor = cursorOf(split)
-    const group = this.#groupOf(count)
     const given = count - (this.#ends[group - 1] ?? 0)
     return {
       ...split,
@@ -85,7 +98,7 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
   }
 
   originOf(index: number): Origin {
-    const { cursor, skip, splitId } = this.splitAfter(index)
+    const { cursor, skip, splitId } = this.#splitAt(index, this.#groupOf(index))
     const at = cursor === 'begin' ? cursor : encodeCursor(cursor)
     return { split: splitId, position: skip === 0 ? at : `${at}+${skip}` }
   }
@@ -100,6 +113,20 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
     }
     return low
   }
+}
+
+/** Each before the first record of the groups behind it. A loop, as most pulls have none. */
+const lettersOf = (
+  groups: readonly GroupRecords<unknown>[],
+  ends: readonly number[],
+): readonly FetchedDeadLetter[] | undefined => {
+  let letters: FetchedDeadLetter[] | undefined
+  for (const [index, { letter }] of groups.entries()) {
+    if (letter === undefined) continue
+    letters ??= []
+    letters.push({ before: ends[index] ?? 0, letter })
+  }
+  return letters
 }
 
 /** Lists one after another. A loop: `flatMap` took a quarter of the time of reading logs. */

@@ -55,12 +55,15 @@ export const recordsOf = (
   const packageId = rules.dropResentPackages === 0 ? undefined : group.tags.find(([key]) => key === packageTag)?.[1]
   if (packageId !== undefined && seen.has(packageId)) return { ...noRecords(bytes), resent: true }
   if (kind === 'groups') {
+    const timestamps = groupTimestamps(group, rules)
     if (skip > 0) return { ...noRecords(bytes), skipped: skip, packageId }
-    return { records: [new LogGroup(group)], timestamps: groupTimestamps(group, rules), skipped: 0, packageId, bytes }
+    return { records: [new LogGroup(group)], timestamps, skipped: 0, packageId, bytes }
   }
   const all = logsOf(group)
-  const records = skip === 0 ? all : all.slice(skip)
-  return { records, timestamps: checkedTimestamps(group, records, rules), skipped: skip, packageId, bytes }
+  // Also of those that are left out: a group that cannot be decoded had no records to give out.
+  const timestamps = checkedTimestamps(group, all, rules)
+  if (skip === 0) return { records: all, timestamps, skipped: 0, packageId, bytes }
+  return { records: all.slice(skip), timestamps: timestamps?.slice(skip), skipped: skip, packageId, bytes }
 }
 
 /** Of a group that is passed over. */

@@ -1,14 +1,14 @@
-import { asError, type Logger } from '../../../core/index.ts'
+import { asError, type Generation, type Logger } from '../../../core/index.ts'
 import type { LogServices } from './log-service.ts'
 
 export interface GroupWatchOptions {
   readonly services: LogServices
   readonly log: Logger
   readonly group: string
-  /** The name under which this source sets progress. */
-  readonly consumer: string
-  /** Names that start so belong to earlier runs of this source. */
-  readonly ownPrefix: string
+  /** The job and the step. */
+  readonly owner: string
+  /** The attempt of the job. */
+  readonly generation: Generation
   readonly onFailure: 'warn' | 'fail'
 }
 
@@ -24,8 +24,10 @@ export class GroupWatch {
     this.#o = options
   }
 
+  /** The name under which this source sets progress. */
   get consumer(): string {
-    return this.#o.consumer
+    const { owner, generation } = this.#o
+    return `${owner}-${generation}`
   }
 
   /** An existing group is left as it is. @throws the failure when the options ask for that */
@@ -48,12 +50,12 @@ export class GroupWatch {
 
   /** Two jobs on one group overwrite each other's progress: the second one is named as soon as it does so. */
   async look(signal: AbortSignal): Promise<void> {
-    const { services, log, group, ownPrefix } = this.#o
+    const { services, log, group } = this.#o
     for (const key of this.#made) {
       const progress = await services.of(key).groupProgress(group, signal)
       if (progress === undefined) this.#made.delete(key)
       for (const { shard, consumer, updatedUs } of progress ?? []) {
-        if (consumer === '' || consumer.startsWith(ownPrefix)) continue
+        if (consumer === '' || this.#isOwn(consumer)) continue
         const place = `${key}/${shard}`
         const before = this.#foreign.get(place)
         this.#foreign.set(place, updatedUs)
@@ -61,5 +63,11 @@ export class GroupWatch {
         log.warn({ group, logstore: key, shard, consumer }, 'somebody else sets the progress of the consumer group')
       }
     }
+  }
+
+  /** Of this attempt, or of an earlier or later one of the same job: those see to each other by the checkpoint directory. */
+  #isOwn(consumer: string): boolean {
+    const { owner } = this.#o
+    return consumer.startsWith(`${owner}-`) && /^[0-9]+$/.test(consumer.slice(owner.length + 1))
   }
 }

@@ -10,6 +10,8 @@ export interface PullRequest {
   /** Position of the first LogGroup not to give. */
   readonly stop: bigint | null
   readonly query: string | null
+  /** Sees the body of an answer that cannot be read, as it came, before the pull rejects. */
+  readonly onUnreadable?: ((body: Uint8Array) => void) | undefined
 }
 
 /** The answer to a pull, checked: complete, and as many groups as it says. */
@@ -64,4 +66,9 @@ export interface LogServices {
   missingOf(error: unknown): Missing | undefined
   /** The service asks to be asked less often. */
   isThrottled(error: unknown): boolean
+  /**
+   * An answer of the service came and cannot be read. `perhaps`: another one may be whole. `surely`: it holds more than may be read, and
+   * will again. Undefined for any other error.
+   */
+  brokenOf(error: unknown): 'perhaps' | 'surely' | undefined
 }

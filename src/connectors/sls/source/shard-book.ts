@@ -15,7 +15,12 @@ export interface ListedShard {
 export type BookedShard = ListedShard &
   (
     | { readonly state: 'waiting'; readonly split: ShardSplit }
-    | { readonly state: 'assigned' | 'finished'; readonly split?: undefined }
+    | {
+        readonly state: 'assigned' | 'finished'
+        readonly split?: undefined
+        /** Of a finished one: where event time ended in it, in milliseconds since 1970, when that is known. Not stored. */
+        readonly watermarkMs?: number | undefined
+      }
   )
 
 /** What a new listing says. */
@@ -132,9 +137,10 @@ export class ShardBook {
   /**
    * The split is read to its end. True when no shard is known that follows it: its children are not listed yet.
    * May be told twice.
+   * @param watermarkMs where event time ended in it, in milliseconds since 1970
    */
-  finish(splitId: string): boolean {
-    const shard = this.#change(splitId, 'finished')
+  finish(splitId: string, watermarkMs?: number): boolean {
+    const shard = this.#change(splitId, 'finished', watermarkMs)
     if (shard === undefined) return false
     const children = this.#children.get(shard.id) ?? []
     for (const child of children) {
@@ -144,9 +150,21 @@ export class ShardBook {
     return children.length === 0
   }
 
-  #change(splitId: string, state: 'assigned' | 'finished'): BookedShard | undefined {
+  /** Where event time ended in the parents of a split, the lowest of those that are known; undefined: none is. */
+  watermarkBefore(splitId: string): number | undefined {
+    const id = this.#shards.get(splitId)?.id
+    const parents = id === undefined ? [] : (this.#parents.get(id) ?? [])
+    const known = parents.flatMap((parent) => {
+      const shard = this.#shards.get(this.#splitIds.get(parent) ?? '')
+      return shard?.state === 'finished' ? (shard.watermarkMs ?? []) : []
+    })
+    return known.length === 0 ? undefined : Math.min(...known)
+  }
+
+  #change(splitId: string, state: 'assigned' | 'finished', watermarkMs?: number): BookedShard | undefined {
     const shard = this.#shards.get(splitId)
-    if (shard !== undefined && shard.state !== state) this.#put({ ...placeOf(shard), state })
+    if (shard !== undefined && shard.state !== state)
+      this.#put({ ...placeOf(shard), state, ...(watermarkMs === undefined ? {} : { watermarkMs }) })
     return shard
   }
 

@@ -3,6 +3,7 @@ import {
   backoffMs,
   type Cancel,
   type Clock,
+  type Generation,
   isMillraceError,
   type Logger,
   type Random,
@@ -31,8 +32,9 @@ export interface ShardEnumeratorPorts {
   readonly clock: Pick<Clock, 'timer' | 'wallMs'>
   readonly random: Pick<Random, 'float'>
   readonly log: Logger
-  /** Under this name and a number the source sets the progress of its consumer group. */
-  readonly consumer: string
+  /** The job and the step. Under this name and the generation the source sets the progress of its consumer group. */
+  readonly owner: string
+  readonly generation: Generation
   readonly queryHash: string | null
 }
 
@@ -54,7 +56,6 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
   /** By key of the logstore. */
   readonly #books = new Map<string, ShardBook>()
   #tracker: SplitAssignmentTracker<ShardSplit>
-  readonly #starts: number
   /** False until a first start has found out where every shard begins. */
   #begun: boolean
   /** Every shard of a bounded run is known. */
@@ -82,16 +83,11 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     this.#tracker = new SplitAssignmentTracker(context.parallelism)
     this.#begun = restored !== undefined
     this.#complete = restored?.complete ?? false
-    this.#starts = (restored?.starts ?? 0) + 1
     for (const { key, shards } of restored?.logstores ?? []) {
       this.#books.set(key, new ShardBook(key, settings.ordered, shards))
     }
     const { consumerGroup: group, onMirrorFailure: onFailure } = settings
-    if (group !== null) {
-      const ownPrefix = `${ports.consumer}-`
-      const consumer = `${ownPrefix}${this.#starts}`
-      this.#watch = new GroupWatch({ ...ports, group, consumer, ownPrefix, onFailure })
-    }
+    if (group !== null) this.#watch = new GroupWatch({ ...ports, group, onFailure })
     // At another parallelism `reassign` says who owns what.
     if (restored?.parallelism !== context.parallelism) return
     for (const [splitId, subtask] of restored.owners) this.#tracker.restore(splitId, subtask)
@@ -117,10 +113,10 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
       this.#context.fail(event.error)
       return
     }
-    const { splitId } = event
+    const { splitId, watermarkMs } = event
     this.#tracker.finish(splitId)
     const book = this.#bookOf(splitId)
-    const childless = book?.finish(splitId) ?? false
+    const childless = book?.finish(splitId, watermarkMs) ?? false
     this.#assign()
     if (!childless || !book?.get(splitId)?.readOnly) return
     this.#orphaned = true
@@ -165,7 +161,7 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
     const { parallelism } = this.#context
     const { queryHash } = this.#ports
     const end = endText(this.#settings.end)
-    return { parallelism, starts: this.#starts, queryHash, end, complete: this.#complete, logstores, owners }
+    return { parallelism, queryHash, end, complete: this.#complete, logstores, owners }
   }
 
   unassignedSplitIds(): readonly string[] {
@@ -305,6 +301,8 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
       for (const { splitId } of splits) {
         const book = this.#bookOf(splitId)
         book?.assign(splitId)
+        const watermarkMs = book?.watermarkBefore(splitId)
+        if (watermarkMs !== undefined) this.#tellReader(subtask, { kind: 'follows', splitId, watermarkMs })
         if (book?.get(splitId)?.readOnly) this.#tellOwner(splitId)
       }
     }
@@ -315,15 +313,18 @@ export class ShardEnumerator implements SplitEnumerator<ShardSplit, ShardEnumera
 
   #tellOwner(splitId: string): void {
     const owner = this.#tracker.ownerOf(splitId)
-    const event: ShardSourceEvent = { kind: 'closed', splitId }
-    if (owner !== undefined) this.#context.sendEventToReader(owner, event)
+    if (owner !== undefined) this.#tellReader(owner, { kind: 'closed', splitId })
+  }
+
+  #tellReader(subtask: number, event: ShardSourceEvent): void {
+    this.#context.sendEventToReader(subtask, event)
   }
 
   #tellConsumer(): void {
     if (this.#watch === undefined) return
-    const event: ShardSourceEvent = { kind: 'mirror', consumer: this.#watch.consumer }
+    const { consumer } = this.#watch
     for (let subtask = 0; subtask < this.#context.parallelism; subtask++) {
-      this.#context.sendEventToReader(subtask, event)
+      this.#tellReader(subtask, { kind: 'mirror', consumer })
     }
   }
 

@@ -1,23 +1,26 @@
 import {
   asError,
+  backoffMs,
   type Clock,
   isMillraceError,
   type Logger,
   type MillraceError,
   type Random,
-  RecordError,
   RestoreError,
   SourceError,
 } from '../../../core/index.ts'
 import type { SplitReader } from '../../../source/index.ts'
 import { encodeCursor, type LogGroupView } from '../../../wire/index.ts'
+import { BrokenAnswers } from './broken-answers.ts'
 import { cursorOf, FetchedGroups, fetchedNothing, type GroupRecords, rememberPackages } from './fetched-groups.ts'
 import { noRecords, recordsOf } from './group-records.ts'
+import { groupRefused, type InvalidGroup, letterOf, pullRefused, tooManyInvalid } from './invalid-group.ts'
+import { InvalidRun } from './invalid-run.ts'
 import type { Log } from './log.ts'
 import type { LogGroup } from './log-group.ts'
 import type { LogServices, LogstoreCalls, Missing, Pulled } from './log-service.ts'
 import { PullPace } from './pull-pace.ts'
-import type { ReadMonitor } from './read-monitor.ts'
+import type { ReadNotes } from './read-monitor.ts'
 import { afterLoss, dataLost, findLoss, type Loss, lossText } from './shard-loss.ts'
 import type { ShardSplit } from './shard-split.ts'
 import { stopOf } from './shard-start.ts'
@@ -26,21 +29,27 @@ import type { SlsReadSettings } from './source-options.ts'
 
 /** What of the outside the reader of shards uses. */
 export interface ShardReaderPorts {
+  /** The step of the source, for dead letters. */
+  readonly step: string
   readonly services: LogServices
   readonly clock: Pick<Clock, 'monoMs' | 'wallMs'>
   readonly random: Pick<Random, 'float'>
   readonly log: Logger
-  readonly monitor: ReadMonitor
+  readonly monitor: ReadNotes
 }
 
 type Item = Log | LogGroup
 
 /** A wall clock that is so much ahead of the service's does not end a run early. */
 const endSlackMs = 10_000
+/** Between tries to get one LogGroup alone, after those to get it with others. */
+const singleBackoff = { initialMs: 200, maxMs: 10_000, multiplier: 2, jitter: 0.5 }
 
 /** What the reader knows of a shard beside its position. All of it can be lost. */
 interface ShardNotes {
   readonly pace: PullPace
+  readonly broken: BrokenAnswers
+  readonly invalid: InvalidRun
   /** No more data will be written to it. */
   closed: boolean
   /** Where a closed shard ends; asked for after it was known to be closed, so that nothing comes after it. */
@@ -50,6 +59,24 @@ interface ShardNotes {
   /** Where the shard ended when that was last asked for, to tell how far behind the reading is. */
   lastEnd: bigint | undefined
   lastEndMs: number
+}
+
+/** Records of a pull, and how many of those that were to be left out it had. */
+interface PulledRecords {
+  readonly groups: readonly GroupRecords<Item>[]
+  readonly skipped: number
+}
+
+/** Where a LogGroup of a pull stands. */
+interface GroupPlace {
+  readonly split: ShardSplit
+  readonly cursor: bigint
+  /** Records of it that were given out before. */
+  readonly skip: number
+  /** Packages that are dropped. */
+  readonly seen: ReadonlySet<string>
+  /** Records behind it were given out before. */
+  readonly passed: boolean
 }
 
 /** Reads shards pull by pull. */
@@ -89,11 +116,18 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     return this.#waits.get(error)
   }
 
-  handleSourceEvent(event: unknown): void {
-    if (!isShardSourceEvent(event) || event.kind !== 'closed') return
-    const notes = this.#notes.get(event.splitId)
-    if (notes === undefined) this.#closed.add(event.splitId)
-    else notes.closed = true
+  handleSourceEvent(event: unknown, hurry: (splitId: string) => void): void {
+    if (!isShardSourceEvent(event)) return
+    if (event.kind === 'follows') this.#ports.monitor.follows(event.splitId, event.watermarkMs)
+    if (event.kind !== 'closed') return
+    const { splitId } = event
+    const notes = this.#notes.get(splitId)
+    if (notes === undefined) this.#closed.add(splitId)
+    else if (!notes.closed) {
+      notes.closed = true
+      // A quiet shard may have to wait for minutes, and those that came out of it wait for its end.
+      hurry(splitId)
+    }
   }
 
   onFinished(split: ShardSplit): void {
@@ -127,6 +161,8 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
       const closed = this.#closed.delete(splitId)
       notes = {
         pace: new PullPace(this.#settings),
+        broken: new BrokenAnswers(),
+        invalid: new InvalidRun(),
         closed,
         end: undefined,
         caughtUp: false,
@@ -167,9 +203,10 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     const cursor = cursorOf(split)
     if (stop !== null && cursor >= stop) return fetchedNothing({ ...split, state: 'finished' }, 0)
     const { clock } = this.#ports
-    const { pullGroupsMax: groupsMax, query, end } = this.#settings
+    const { end } = this.#settings
     const startMs = clock.monoMs()
-    const pulled = await calls.pull({ shard, cursor, groupsMax, stop, query }, signal)
+    const pulled = await this.#answer(split, calls, notes, signal)
+    if (pulled instanceof FetchedGroups) return pulled
     const { receivedSeconds = 0 } = pulled
     if (stop === null && end?.kind === 'time' && receivedSeconds * 1000 >= end.timeMs) {
       // Some of it was received after the end of the run: where that is can be asked for now.
@@ -183,7 +220,94 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     // Under a query an answer without groups may have come a long way.
     const outcome = { groups: Number(pulled.next - cursor), bytes: pulled.bytes, atEnd: pulled.atEnd, tookMs }
     const idleShareMs = this.#notes.size / this.#idlePullsPerMs
-    return this.#fetched(split, pulled, notes.pace.waitMs(outcome, idleShareMs, this.#ports.random.float()))
+    return this.#fetched(split, pulled, notes, notes.pace.waitMs(outcome, idleShareMs, this.#ports.random.float()))
+  }
+
+  /** The answer to a pull that can be read; or what is left of the one LogGroup that makes answers unreadable. */
+  async #answer(
+    split: ShardSplit,
+    calls: LogstoreCalls,
+    notes: ShardNotes,
+    signal: AbortSignal,
+  ): Promise<Pulled | FetchedGroups<Item>> {
+    const { shard, stop } = split
+    const cursor = cursorOf(split)
+    const { pullGroupsMax, query } = this.#settings
+    const { broken } = notes
+    for (;;) {
+      const groupsMax = broken.groupsMaxAt(cursor, pullGroupsMax)
+      let body: Uint8Array = new Uint8Array(0)
+      const onUnreadable = (bytes: Uint8Array): void => {
+        body = bytes
+      }
+      try {
+        const pulled = await calls.pull({ shard, cursor, groupsMax, stop, query, onUnreadable }, signal)
+        broken.whole()
+        return pulled
+      } catch (thrown) {
+        const how = signal.aborted ? undefined : this.#ports.services.brokenOf(thrown)
+        if (how === undefined) throw thrown
+        // Under a query the service looks at as many LogGroups as it likes, however few are asked for.
+        const verdict = broken.broken(cursor, query === null ? groupsMax : 1, how === 'surely')
+        if (verdict === 'again') throw this.#later(thrown, notes, groupsMax)
+        if (verdict === 'one') return await this.#unreadable(split, { thrown, how, body }, calls, notes, signal)
+      }
+    }
+  }
+
+  #later(thrown: unknown, { broken }: ShardNotes, groupsMax: number): unknown {
+    const { random } = this.#ports
+    if (groupsMax === 1) this.#waits.set(asError(thrown), backoffMs(singleBackoff, broken.tries, random.float()))
+    return thrown
+  }
+
+  /** The answer with one LogGroup alone cannot be read, again and again. */
+  async #unreadable(
+    split: ShardSplit,
+    { thrown, how, body }: { readonly thrown: unknown; readonly how: 'perhaps' | 'surely'; readonly body: Uint8Array },
+    calls: LogstoreCalls,
+    notes: ShardNotes,
+    signal: AbortSignal,
+  ): Promise<FetchedGroups<Item>> {
+    const { onInvalid, query } = this.#settings
+    const cursor = cursorOf(split)
+    const times = how === 'surely' ? '' : `, ${notes.broken.tries} times in a row`
+    const given = split.skip === 0 ? '' : `; ${split.skip} of its records were given out before`
+    const what = `the answer to a pull of one LogGroup cannot be read${times}${given}`
+    const group: InvalidGroup = { split, cursor, what, cause: thrown, bytes: body, inAnswer: true }
+    // Nothing is judged that is not there: the position would be that of a later LogGroup. It also shows that another
+    // answer of the service can be read.
+    if ((await calls.cursor(split.shard, 'end', signal)) <= cursor) throw thrown
+    if (query !== null) throw how === 'surely' ? thrown : pullRefused(group)
+    if (onInvalid === 'fail') throw how === 'surely' ? thrown : groupRefused(group)
+    notes.invalid.begin(cursor)
+    const records = this.#invalid(group, notes)
+    notes.broken.passed()
+    const pulled: Pulled = {
+      groups: [],
+      next: cursor + 1n,
+      bytes: body.length,
+      receivedSeconds: undefined,
+      atEnd: false,
+    }
+    return this.#fetchedGroups({ ...split, skip: 0 }, pulled, { groups: [records], skipped: 0 }, notes, 0)
+  }
+
+  /** What becomes of a LogGroup by the policy, which is not to fail. */
+  #invalid(group: InvalidGroup, { invalid }: ShardNotes): GroupRecords<Item> {
+    const { invalidInRowMax, onInvalid } = this.#settings
+    const { log, monitor, step } = this.#ports
+    const inRow = invalid.invalid()
+    if (inRow > invalidInRowMax) throw tooManyInvalid(group, inRow)
+    monitor.count('invalidGroups')
+    const { split, cursor, what, cause, bytes } = group
+    const place = { split: split.splitId, position: encodeCursor(cursor) }
+    if (onInvalid === 'dead-letter') {
+      log.debug({ ...place, why: what, err: cause }, 'a LogGroup that cannot be decoded becomes a dead letter')
+      return { ...noRecords(bytes.length), letter: () => letterOf(group, step) }
+    }
+    log.warn({ ...place, why: what, err: cause }, 'a LogGroup that cannot be decoded is passed over')
+    return noRecords(bytes.length)
   }
 
   /** For whoever wants to know how far behind the reading is. */
@@ -222,9 +346,20 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     })
   }
 
-  #fetched(split: ShardSplit, pulled: Pulled, waitMs: number): FetchedGroups<Item> {
+  #fetched(split: ShardSplit, pulled: Pulled, notes: ShardNotes, waitMs: number): FetchedGroups<Item> {
+    notes.invalid.begin(cursorOf(split))
+    return this.#fetchedGroups(split, pulled, this.#recordsOf(split, pulled, notes), notes, waitMs)
+  }
+
+  #fetchedGroups(
+    split: ShardSplit,
+    pulled: Pulled,
+    { groups, skipped }: PulledRecords,
+    notes: ShardNotes,
+    waitMs: number,
+  ): FetchedGroups<Item> {
     const { dropResentPackages: packagesMax } = this.#settings
-    const { groups, skipped } = this.#recordsOf(split, pulled)
+    notes.invalid.end(pulled.next)
     const end: ShardSplit = {
       ...split,
       cursor: pulled.next,
@@ -237,16 +372,19 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
   }
 
   /** The records of a pull without those given out before; `skipped` says how many those were. */
-  #recordsOf(split: ShardSplit, pulled: Pulled): { groups: readonly GroupRecords<Item>[]; skipped: number } {
+  #recordsOf(split: ShardSplit, pulled: Pulled, notes: ShardNotes): PulledRecords {
+    const { records } = this.#settings
     const seen = new Set(split.packages)
+    const exact = split.queryHash === null
     let left = split.skip
-    if (left > 0 && split.queryHash === null && this.#settings.records === 'groups') throw otherRecords(split)
+    if (left > 0 && exact && records === 'groups') throw otherRecords(split)
     const groups = pulled.groups.map((view, index) => {
-      const skip = this.#settings.records === 'groups' ? Math.min(left, 1) : Math.min(left, view.logCount)
-      const cursor = cursorOf(split) + (split.queryHash === null ? BigInt(index) : 0n)
-      if (index === 0 && split.queryHash === null && skip < left) throw this.#changed(split, view)
-      const group = this.#groupRecords(view, split, cursor, pulled.receivedSeconds, skip, seen)
-      left -= skip
+      const skip = records === 'groups' ? Math.min(left, 1) : Math.min(left, view.logCount)
+      const cursor = cursorOf(split) + (exact ? BigInt(index) : 0n)
+      if (index === 0 && exact && skip < left) throw this.#changed(split, view)
+      const group = this.#groupRecords(view, { split, cursor, skip, seen, passed: !exact && left > 0 }, pulled, notes)
+      // Under a query a group without records was none of those that were counted.
+      left = exact ? 0 : left - group.skipped
       if (group.packageId !== undefined) seen.add(group.packageId)
       if (group.resent) this.#ports.monitor.count('resentGroups')
       return group
@@ -256,26 +394,22 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
 
   #groupRecords(
     view: LogGroupView,
-    split: ShardSplit,
-    cursor: bigint,
-    receivedSeconds: number | undefined,
-    skip: number,
-    seen: ReadonlySet<string>,
+    { split, cursor, skip, seen, passed }: GroupPlace,
+    { receivedSeconds }: Pulled,
+    notes: ShardNotes,
   ): GroupRecords<Item> {
-    const { logstore, shard, splitId } = split
+    const { logstore, shard } = split
     try {
-      return recordsOf(view, { logstore, shard, cursor, receivedSeconds }, this.#settings, skip, seen)
+      const group = recordsOf(view, { logstore, shard, cursor, receivedSeconds }, this.#settings, skip, seen)
+      notes.invalid.valid()
+      return group
     } catch (thrown) {
       if (!isMillraceError(thrown)) throw thrown
-      const place = { split: splitId, position: encodeCursor(cursor) }
-      const message = `a LogGroup of shard ${shard} of ${logstore} cannot be decoded: ${thrown.message}`
-      if (this.#settings.onInvalid === 'fail') {
-        const fix = "pass over such groups with onInvalid: 'skip'"
-        throw new RecordError('RECORD_INVALID', { message, place, fix, cause: thrown })
-      }
-      this.#ports.monitor.count('invalidGroups')
-      this.#ports.log.warn({ ...place, err: thrown }, 'a LogGroup that cannot be decoded is passed over')
-      return noRecords(view.bytes.length)
+      const bytes = view.bytes
+      const group: InvalidGroup = { split, cursor, what: 'a LogGroup cannot be decoded', cause: thrown, bytes }
+      if (this.#settings.onInvalid === 'fail') throw groupRefused(group)
+      // Those in front of the records given out before were given out with them.
+      return passed ? noRecords(bytes.length) : this.#invalid(group, notes)
     }
   }
 

@@ -55,10 +55,20 @@ export const newShardSplit = (
   ...at,
 })
 
+const encoder = new TextEncoder()
+/** Splits never change, and of thousands most are the same in one checkpoint after the other (benchmark many-shards). */
+const serialized = new WeakMap<ShardSplit, Uint8Array>()
+
 /** Positions are decimal text: they are int64. */
 export const shardSplitSerializer: VersionedSerializer<ShardSplit> = {
   ...jsonSerializer<unknown>('sls-shard', 1, (_, value) => value),
-  serialize: (split) => new TextEncoder().encode(JSON.stringify(storedSplit(split))),
+  serialize: (split) => {
+    const known = serialized.get(split)
+    if (known !== undefined) return known
+    const bytes = encoder.encode(JSON.stringify(storedSplit(split)))
+    serialized.set(split, bytes)
+    return bytes
+  },
   deserialize: (_, bytes) => readShardSplit(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))),
 }
 

@@ -3,15 +3,18 @@ import { type SlsClientOptions, slsClientFields, slsClientSettings } from '../cl
 import {
   readOptionFields,
   resolveReadOptions,
+  type SlsInvalidPolicy,
   type SlsLogstore,
   type SlsReadOptions,
   type SlsReadSettings,
 } from './source-options.ts'
 
 /** Options of `slsSource`: how to reach the service, and what to read. */
-export interface SlsSourceOptions<Records extends 'logs' | 'groups' = 'logs' | 'groups'>
-  extends SlsClientOptions,
-    SlsReadOptions<Records> {}
+export interface SlsSourceOptions<
+  Records extends 'logs' | 'groups' = 'logs' | 'groups',
+  OnInvalid extends SlsInvalidPolicy = SlsInvalidPolicy,
+> extends SlsClientOptions,
+    SlsReadOptions<Records, OnInvalid> {}
 
 /** The options, read. */
 export interface SourceOptionsRead {

@@ -6,6 +6,7 @@ import {
   openSource,
   type Source,
   type SourceContext,
+  SplitWatermarks,
 } from '../../../source/index.ts'
 import { SlsClient } from '../client/sls-client.ts'
 import { ClientServices } from './client-services.ts'
@@ -20,7 +21,7 @@ import { type ShardSplit, shardSplitSerializer } from './shard-split.ts'
 import { ShardSplitReader } from './shard-split-reader.ts'
 import { keyOf, readSourceOptions, type SlsSourceOptions, type SourceOptionsRead } from './sls-source-options.ts'
 import type { ShardReaderEvent } from './source-event.ts'
-import type { SlsReadSettings } from './source-options.ts'
+import type { SlsInvalidPolicy, SlsReadSettings } from './source-options.ts'
 import { endText } from './source-position.ts'
 
 /** What a source gets of the process it runs in. */
@@ -34,7 +35,7 @@ export interface SlsSourceResources {
 export type ConnectSource = (environment: Environment) => SlsSourceResources
 
 /** A source that tells what it does. */
-export interface SlsSource<out T> extends Source<T, 'exactly-once'> {
+export interface SlsSource<out T, out D extends boolean = false> extends Source<T, 'exactly-once', D> {
   /** How far the reading of each unfinished shard has got, for the job of this process that opened the source last. */
   progress(): readonly SlsShardProgress[]
   /** Counts of this process, since the source was made. */
@@ -44,31 +45,38 @@ export interface SlsSource<out T> extends Source<T, 'exactly-once'> {
 /** What a record is, by the option `records`. */
 export type SlsRecord<Records extends 'logs' | 'groups'> = Records extends 'groups' ? LogGroup : Log
 
+/** Whether the source gives dead letters, by the option `onInvalid`. */
+export type SlsDeadLetters<OnInvalid extends SlsInvalidPolicy> = OnInvalid extends 'dead-letter' ? true : false
+
 /**
  * The logs of one or several logstores, each exactly once: shards are found as they split and merge, and every one is read
  * from a position that a checkpoint holds to the record.
  *
  * @throws OptionsError `OPTIONS_INVALID` naming every problem at once.
  */
-export const slsSourceOf = <const Records extends 'logs' | 'groups' = 'logs'>(
-  options: SlsSourceOptions<Records>,
+export const slsSourceOf = <
+  const Records extends 'logs' | 'groups' = 'logs',
+  const OnInvalid extends SlsInvalidPolicy = 'fail' | 'skip',
+>(
+  options: SlsSourceOptions<Records, OnInvalid>,
   connect: ConnectSource,
-): SlsSource<SlsRecord<Records>> => {
+): SlsSource<SlsRecord<Records>, SlsDeadLetters<OnInvalid>> => {
   const given = readSourceOptions(options)
   const { settings } = given
   const monitor = new ReadMonitor()
-  const source: SlsSource<Log | LogGroup> = {
+  const source: SlsSource<Log | LogGroup, boolean> = {
     progress: () => monitor.progress(),
     counts: () => monitor.counts(),
     kind: 'sls',
     guarantee: 'exactly-once',
     boundedness: settings.end === null ? 'unbounded' : 'bounded',
+    deadLetters: settings.onInvalid === 'dead-letter',
     open: (context) => {
-      monitor.begin(() => context.clock.wallMs())
+      monitor.begin(context.clock)
       return openShards(given, context, connect(context), monitor)
     },
   }
-  return source as SlsSource<SlsRecord<Records>>
+  return source as SlsSource<SlsRecord<Records>, SlsDeadLetters<OnInvalid>>
 }
 
 const openShards = (
@@ -77,24 +85,32 @@ const openShards = (
   { transport, budget }: SlsSourceResources,
   monitor: ReadMonitor,
 ): OpenSource<Log | LogGroup> => {
-  const { clock, random, digest, compression, job, step, parallelism, batchRecordsMax, batchBytesMax } = context
+  const { clock, random, digest, compression, job, step, parallelism, generation } = context
+  const { batchRecordsMax, batchBytesMax } = context
   const log = context.log.child({ step })
   const client = new SlsClient(connection, { transport, clock, random, digest, compression })
   const services = servicesOf(client, settings, step)
   const queryHash = settings.query === null ? null : hashOf(`${settings.records} ${settings.query}`, digest)
-  const ports = { services, clock, random, log, monitor }
+  const ports = { step, services, clock, random, log }
   return openSource<Log | LogGroup, ShardSplit, ShardEnumeratorState>({
     splitSerializer: shardSplitSerializer,
     enumeratorSerializer: shardEnumeratorSerializer,
     createEnumerator: (enumerator, restored) => {
       if (restored !== undefined) checkRestored(restored, settings, queryHash, step)
-      const consumer = `millrace-${job}-${step}`
-      return new ShardEnumerator({ ...ports, consumer, queryHash }, settings, enumerator, restored)
+      monitor.expose(enumerator.metrics)
+      const owner = `millrace-${job}-${step}`
+      return new ShardEnumerator({ ...ports, owner, generation, queryHash }, settings, enumerator, restored)
     },
-    createReader: ({ sendEventToEnumerator }) => {
-      const send = (event: ShardReaderEvent): void => sendEventToEnumerator(event)
+    createReader: ({ metrics, sendEventToEnumerator }) => {
+      const watermarks = new SplitWatermarks(settings)
+      const notes = monitor.notesOf(metrics, watermarks)
+      const send = (event: ShardReaderEvent): void => {
+        if (event.kind !== 'finished') return sendEventToEnumerator(event)
+        const { watermarkMs } = watermarks.of(event.splitId, clock.monoMs()) ?? {}
+        sendEventToEnumerator({ ...event, watermarkMs } satisfies ShardReaderEvent)
+      }
       const reader = new FetchingSourceReader({
-        splitReader: new ShardSplitReader(ports, settings, parallelism, send),
+        splitReader: new ShardSplitReader({ ...ports, monitor: notes }, settings, parallelism, send),
         clock,
         random,
         log,
@@ -102,11 +118,13 @@ const openShards = (
         batchBytesMax,
         budget,
         retryMaxMs: settings.failAfterMs,
+        watermarks,
+        metrics,
       })
       const { consumerGroup: group, onMirrorFailure } = settings
       if (group === null) return reader
       const onFailure = (error: Error): void => {
-        monitor.count('mirrorFailures')
+        notes.count('mirrorFailures')
         if (onMirrorFailure === 'fail') send({ kind: 'mirror-failed', error })
       }
       return new MirroringReader(reader, new ProgressMirror({ services, clock, log, group, onFailure }))

@@ -32,8 +32,14 @@ export interface SlsLogstore {
   readonly name?: string | undefined
 }
 
+/** What becomes of a LogGroup that cannot be decoded. */
+export type SlsInvalidPolicy = 'fail' | 'skip' | 'dead-letter'
+
 /** What of `slsSource` is not about the connection. */
-export interface SlsReadOptions<Records extends 'logs' | 'groups' = 'logs' | 'groups'> {
+export interface SlsReadOptions<
+  Records extends 'logs' | 'groups' = 'logs' | 'groups',
+  OnInvalid extends SlsInvalidPolicy = SlsInvalidPolicy,
+> {
   /** The logstore to read. One of `logstore`, `logstores` and `logstorePattern` is needed. */
   readonly logstore?: string | undefined
   /** Several logstores, by name or with a project and an endpoint of their own. */
@@ -76,8 +82,24 @@ export interface SlsReadOptions<Records extends 'logs' | 'groups' = 'logs' | 'gr
   readonly query?: string | undefined
   /** The event time of a record: of the log itself, or when the service received it. Default `record`. */
   readonly eventTime?: 'record' | 'received' | undefined
-  /** A LogGroup that cannot be decoded: `fail` stops the job; `skip` logs and counts it. Default `fail`. */
-  readonly onInvalid?: 'fail' | 'skip' | undefined
+  /**
+   * How much earlier than an earlier record of its shard a record may be: the watermark stays that far, and 1 ms, behind the
+   * latest event time. 0 to 30 d, default 0.
+   */
+  readonly outOfOrderness?: Duration | undefined
+  /**
+   * A shard that had nothing for so long is idle: the watermark of its reader does not wait for it, and what it has later
+   * may be late. 1 ms to 30 d, default: never, so that one quiet shard holds the watermark.
+   */
+  readonly idleAfter?: Duration | undefined
+  /**
+   * A LogGroup that cannot be decoded, or because of which answers cannot be read: `fail` stops the job; `skip` logs and
+   * counts it; `dead-letter` gives it to the job's dead-letter sink, whole, with reason and position, its bytes as base64
+   * up to 1 MiB. Default `fail`.
+   */
+  readonly onInvalid?: OnInvalid | undefined
+  /** Such LogGroups in a row of one shard after which the job fails anyway. 1 to 1e9, default 1000. */
+  readonly invalidInRowMax?: number | undefined
   /** `.parse()` also sees `__time__`, `__topic__`, `__source__`, `__shard__`, `__cursor__` and `__tag__:…`. Default false. */
   readonly metadataFields?: boolean | undefined
   /**
@@ -110,7 +132,10 @@ export interface SlsReadSettings {
   readonly failAfterMs: number | undefined
   readonly query: string | null
   readonly eventTime: 'record' | 'received'
-  readonly onInvalid: 'fail' | 'skip'
+  readonly outOfOrdernessMs: number
+  readonly idleAfterMs: number | undefined
+  readonly onInvalid: SlsInvalidPolicy
+  readonly invalidInRowMax: number
   readonly metadataFields: boolean
   readonly dropResentPackages: number
   readonly consumerGroup: string | null
@@ -172,7 +197,10 @@ export const readOptionFields: OptionFieldsOf<SlsReadOptions> = {
   failAfter: optional(durationField({ minMs: 1000, maxMs: 30 * dayMs })),
   query: optional(textField()),
   eventTime: optional(oneOfField('record', 'received')),
-  onInvalid: optional(oneOfField('fail', 'skip')),
+  outOfOrderness: optional(durationField({ maxMs: 30 * dayMs })),
+  idleAfter: optional(durationField({ minMs: 1, maxMs: 30 * dayMs })),
+  onInvalid: optional(oneOfField('fail', 'skip', 'dead-letter')),
+  invalidInRowMax: optional(integerField(1, 1_000_000_000)),
   metadataFields: optional(booleanField()),
   dropResentPackages: optional(integerField(0, 100_000)),
   consumerGroup: optional(
@@ -238,7 +266,10 @@ export const resolveReadOptions = (options: SlsReadOptions, others: readonly str
     failAfterMs: options.failAfter === undefined ? undefined : parseDuration(options.failAfter),
     query: options.query ?? null,
     eventTime: options.eventTime ?? 'record',
+    outOfOrdernessMs: parseDuration(options.outOfOrderness ?? 0),
+    idleAfterMs: options.idleAfter === undefined ? undefined : parseDuration(options.idleAfter),
     onInvalid: options.onInvalid ?? 'fail',
+    invalidInRowMax: options.invalidInRowMax ?? 1000,
     metadataFields: options.metadataFields ?? false,
     dropResentPackages: options.dropResentPackages ?? 0,
     consumerGroup: options.consumerGroup ?? null,

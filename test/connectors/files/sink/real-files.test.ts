@@ -7,6 +7,7 @@ import { type FileSinkOptions, fileSink } from '../../../../src/connectors/files
 import { type Environment, generation } from '../../../../src/core/index.ts'
 import { nodeEnvironment } from '../../../../src/platform/index.ts'
 import type { OpenSink } from '../../../../src/sink/index.ts'
+import { noMetrics } from '../../../core/no-metrics.ts'
 import { barrier, commitWith, sentence, type Writer, write } from './sink-bench.ts'
 
 const roots: string[] = []
@@ -22,11 +23,18 @@ const newRoot = async (): Promise<string> => {
 }
 
 const open = <T>(options: FileSinkOptions<T>, attempt = 1, environment: Environment = nodeEnvironment()): OpenSink<T> =>
-  fileSink<T>(options).open({ ...environment, job: 'j', step: 's', parallelism: 1, generation: generation(attempt) })
+  fileSink<T>(options).open({
+    ...environment,
+    job: 'j',
+    step: 's',
+    parallelism: 1,
+    generation: generation(attempt),
+    metrics: noMetrics(),
+  })
 
 const writerOf = <T>(sink: OpenSink<T>): Promise<Writer<T>> => {
   const { signal } = new AbortController()
-  return sink.createWriter({ subtask: 0, parallelism: 1, signal, waiting() {} }, [])
+  return sink.createWriter({ subtask: 0, parallelism: 1, metrics: noMetrics(), signal, waiting() {} }, [])
 }
 
 const committerOf = <T>(sink: OpenSink<T>) => sink.createCommitter?.() ?? Promise.reject(new Error('no committer'))

@@ -12,6 +12,7 @@ import {
 } from '../../../../src/core/index.ts'
 import type { CommitRequest, Committer, OpenSink, Sink, SinkWriter } from '../../../../src/sink/index.ts'
 import { memoryEnvironment } from '../../../../src/testing/index.ts'
+import { noMetrics } from '../../../core/no-metrics.ts'
 import { WatchedDisk } from './watched-disk.ts'
 
 export interface Receipt {
@@ -77,13 +78,14 @@ export class SinkBench<T> {
   }
 
   open(attempt = 1, parallelism = 1): OpenSink<T> {
-    const job = { job: 'j', step: 'archive', parallelism, generation: generation(attempt) }
+    const job = { job: 'j', step: 'archive', parallelism, generation: generation(attempt), metrics: noMetrics() }
     return this.#sink.open({ ...this.#environment, ...job })
   }
 
   writer(attempt = 1, subtask = 0): Promise<Writer<T>> {
     const waiting = (forWhat: string | undefined): void => void this.waits.push(forWhat)
-    return this.open(attempt).createWriter({ subtask, parallelism: 1, signal: this.abort.signal, waiting }, [])
+    const context = { subtask, parallelism: 1, metrics: noMetrics(), signal: this.abort.signal, waiting }
+    return this.open(attempt).createWriter(context, [])
   }
 
   committer(attempt = 1): Promise<Committer<unknown>> {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { hashKey, type SlsSinkOptions, slsSinkOf } from '../../../../src/connectors/sls/index.ts'
 import { batchOf, generation, type HttpResponse } from '../../../../src/core/index.ts'
 import { hashKeyMax } from '../../../../src/wire/index.ts'
+import { noMetrics } from '../../../core/no-metrics.ts'
 import { connection, type ServiceBenchOptions, serviceBench } from './service-bench.ts'
 import { rejection } from './sink-bench.ts'
 
@@ -20,11 +21,11 @@ const open = async (options: Partial<SlsSinkOptions<string>> = {}, benchOptions:
     { ...connection, logstore: 'ls', log: (n) => ({ contents: { n } }), ...options },
     () => bench.resources,
   )
-  const place = { job: 'job', step: 'out', parallelism: 1, generation: generation(1) }
+  const place = { job: 'job', step: 'out', parallelism: 1, generation: generation(1), metrics: noMetrics() }
   const job = new AbortController()
   const writer = await sink
     .open({ ...bench.environment, ...place })
-    .createWriter({ subtask: 0, parallelism: 1, signal: job.signal, waiting: () => {} }, [])
+    .createWriter({ subtask: 0, parallelism: 1, metrics: noMetrics(), signal: job.signal, waiting: () => {} }, [])
   const write = async (...records: readonly string[]): Promise<void> => {
     await bench.clock.advanceUntil(Promise.resolve(writer.write(batchOf(records))))
   }

@@ -1,6 +1,6 @@
 import { sinkOver } from '../../../../src/connectors/sls/producer/sls-sink.ts'
 import { resolveWriteOptions, type SlsWriteOptions } from '../../../../src/connectors/sls/producer/write-options.ts'
-import { batchOf, generation } from '../../../../src/core/index.ts'
+import { batchOf, generation, MetricRegistry } from '../../../../src/core/index.ts'
 import { IoPool, MemoryBudget } from '../../../../src/sink/index.ts'
 import { memoryEnvironment } from '../../../../src/testing/index.ts'
 import { FakePuts } from './fake-puts.ts'
@@ -17,16 +17,31 @@ export const sinkBench = async <T>(
     endpoint: 'sls.test',
     connect: () => ({ puts, resources }),
   })
-  const open = sink.open({ ...environment, job: 'job', step: 'out', parallelism: 1, generation: generation(7) })
+  const metrics = new MetricRegistry({ job: 'job' })
+  const open = sink.open({
+    ...environment,
+    job: 'job',
+    step: 'out',
+    parallelism: 1,
+    generation: generation(7),
+    metrics: metrics.step({ step: 'out' }),
+  })
   const job = new AbortController()
   const waits: (string | undefined)[] = []
   const writer = await open.createWriter(
-    { subtask, parallelism: 1, signal: job.signal, waiting: (forWhat) => waits.push(forWhat) },
+    {
+      subtask,
+      parallelism: 1,
+      metrics: metrics.step({ step: 'out', subtask }),
+      signal: job.signal,
+      waiting: (forWhat) => waits.push(forWhat),
+    },
     [],
   )
   return {
     sink,
     writer,
+    metrics,
     puts,
     waits,
     job,

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { slsSinkOf } from '../../../../src/connectors/sls/index.ts'
 import { batchOf, generation, type HttpResponse } from '../../../../src/core/index.ts'
 import type { DirectFault } from '../../../../src/testing/index.ts'
+import { noMetrics } from '../../../core/no-metrics.ts'
 import { connection, serviceBench } from './service-bench.ts'
 
 const answer = (status: number, errorCode: string): HttpResponse => ({
@@ -58,13 +59,19 @@ test('whatever goes wrong on the way, nothing is lost, copies are bounded, keys 
           },
           () => bench.resources,
         )
-        const place = { job: 'job', step: 'out', parallelism: writers, generation: generation(1) }
+        const place = { job: 'job', step: 'out', parallelism: writers, generation: generation(1), metrics: noMetrics() }
         const open = sink.open({ ...bench.environment, ...place })
         let total = 0
         const keys: number[] = []
         const end = new AbortController()
         const running = Array.from({ length: writers }, async (_, subtask) => {
-          const context = { subtask, parallelism: writers, signal: end.signal, waiting: () => {} }
+          const context = {
+            subtask,
+            parallelism: writers,
+            metrics: noMetrics(),
+            signal: end.signal,
+            waiting: () => {},
+          }
           const writer = await open.createWriter(context, [])
           for (const batch of batches) {
             // A key belongs to one writer, as behind a keyed exchange.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type RoutableGroup, type SlsDispatchRouting, slsDispatchOf } from '../../../../src/connectors/sls/index.ts'
-import { batchOf, generation, type Logger, silentLogger } from '../../../../src/core/index.ts'
+import { batchOf, generation, type Logger, MetricRegistry, silentLogger } from '../../../../src/core/index.ts'
 import { encodeLogGroup, viewLogGroup } from '../../../../src/wire/index.ts'
 import { connection, type ServiceBenchOptions, serviceBench } from './service-bench.ts'
 import { rejection } from './sink-bench.ts'
@@ -39,16 +39,27 @@ const open = async (options: Partial<SlsDispatchRouting> = {}, benchOptions: Ser
     child: () => log,
   }
   const sink = slsDispatchOf({ ...connection, targets, routes, ...options }, () => bench.resources)
+  const metrics = new MetricRegistry({ job: 'job' })
   const place = { job: 'job', step: 'out', parallelism: 1, generation: generation(1) }
   const waits: (string | undefined)[] = []
   const job = new AbortController()
   const writer = await sink
-    .open({ ...bench.environment, log, ...place })
-    .createWriter({ subtask: 0, parallelism: 1, signal: job.signal, waiting: (forWhat) => waits.push(forWhat) }, [])
+    .open({ ...bench.environment, log, ...place, metrics: metrics.step({ step: 'out' }) })
+    .createWriter(
+      {
+        subtask: 0,
+        parallelism: 1,
+        metrics: metrics.step({ step: 'out', subtask: 0 }),
+        signal: job.signal,
+        waiting: (forWhat) => waits.push(forWhat),
+      },
+      [],
+    )
   return {
     ...bench,
     sink,
     writer,
+    metrics,
     warnings,
     waits,
     write: async (...groups: readonly RoutableGroup[]) => writer.write(batchOf(groups)),
@@ -69,7 +80,7 @@ describe('a dispatch', () => {
     ['one by one', undefined],
     ['several in a request', { groups: 3 }],
   ])('passes LogGroups on by topic to the byte, %s', async (_, batch) => {
-    const { write, flush, stored, sink, resources } = await open({ batch })
+    const { write, flush, stored, sink, resources, metrics } = await open({ batch })
     const groups = [
       groupOf('nginx', 'a', 'b'),
       groupOf('error', 'c'),
@@ -87,6 +98,8 @@ describe('a dispatch', () => {
     expect((await stored('errors')).sort(byText)).toEqual(bytes(1, 4))
     expect(await stored('far', 'other')).toEqual(bytes(2))
     const { targets: counts, unmatched } = sink.counts()
+    expect(metrics.sum('millrace_records_stored_total', 'out')).toBe(8)
+    expect(metrics.sum('millrace_packages_stored_total', 'out')).toBe(batch === undefined ? 8 : 4)
     expect(unmatched).toBe(0)
     expect([counts['access'], counts['errors'], counts['far']].map((one) => one?.logs)).toEqual([5, 2, 1])
     expect(counts['access']?.packages).toBe(batch === undefined ? 5 : 2)
@@ -94,11 +107,12 @@ describe('a dispatch', () => {
   })
 
   test('drops what no route is for, counts it, and warns once for each topic', async () => {
-    const { write, flush, stored, sink, warnings } = await open()
+    const { write, flush, stored, sink, warnings, metrics } = await open()
     await write(groupOf('ngnix', 'a'), groupOf('nginx', 'b'), groupOf('ngnix', 'c'), groupOf('', 'd'))
     await flush()
     expect(texts(await stored('ls'))).toEqual(['b'])
     expect(sink.counts().unmatched).toBe(3)
+    expect(metrics.sum('millrace_groups_unmatched_total', 'out')).toBe(3)
     expect(warnings.map((line) => /"topic":"(.*)"/.exec(line)?.[1])).toEqual(['ngnix', ''])
   })
 
@@ -122,6 +136,8 @@ describe('a dispatch', () => {
     await bench.clock.advance(1000)
     expect((await bench.stored('ls')).length).toBe(5)
     expect(bench.warnings.length).toBe(1)
+    expect(bench.metrics.sum('millrace_packages_pending')).toBe(5)
+    expect(bench.metrics.sum('millrace_send_memory_bytes')).toBe(bench.resources.batching.memory.used)
     const blocked = bench.write(large('far', 5), large('far', 6), large('nginx', 5))
     await bench.clock.advance(100_000)
     expect(new Set(bench.waits)).toEqual(new Set(['room in the buffer of far']))

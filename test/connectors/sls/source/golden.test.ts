@@ -12,7 +12,7 @@ import {
 
 const golden = (name: string): Uint8Array => readFileSync(new URL(`golden/${name}`, import.meta.url))
 
-/** What the golden files of version 1 hold. They are never written again. */
+/** What the golden files hold. They are never written again. */
 const splits: readonly ShardSplit[] = [
   newShardSplit('proj/access', 0, 1_772_510_000, {}),
   {
@@ -35,7 +35,6 @@ const splits: readonly ShardSplit[] = [
 const range = { begin: '0'.repeat(32), end: '8'.padEnd(32, '0') }
 const state: ShardEnumeratorState = {
   parallelism: 4,
-  starts: 7,
   queryHash: null,
   end: 'now',
   complete: false,
@@ -70,14 +69,18 @@ describe('conf-S25 checkpoints of the SLS source', () => {
     expect(shardEnumeratorSerializer.deserialize(1, golden('sls-enumerator-v1.json'))).toEqual(state)
   })
 
+  it('of version 2 are read for ever', () => {
+    expect(shardEnumeratorSerializer.deserialize(2, golden('sls-enumerator-v2.json'))).toEqual(state)
+  })
+
   it('are written as the golden files of the present version', () => {
     expect([shardSplitSerializer.name, shardSplitSerializer.version]).toEqual(['sls-shard', 1])
-    expect([shardEnumeratorSerializer.name, shardEnumeratorSerializer.version]).toEqual(['sls-enumerator', 1])
+    expect([shardEnumeratorSerializer.name, shardEnumeratorSerializer.version]).toEqual(['sls-enumerator', 2])
     expect(splits.map((split) => JSON.parse(text(shardSplitSerializer.serialize(split))))).toEqual(
       JSON.parse(text(golden('sls-shard-v1.json'))),
     )
     expect(JSON.parse(text(shardEnumeratorSerializer.serialize(state)))).toEqual(
-      JSON.parse(text(golden('sls-enumerator-v1.json'))),
+      JSON.parse(text(golden('sls-enumerator-v2.json'))),
     )
   })
 

@@ -61,7 +61,7 @@ describe('the consumer group of slsSource', () => {
     await driver.close()
   })
 
-  it('is told the end of shards that are finished, and by each start under another name', async () => {
+  it('is told the end of shards that are finished, and by each generation under another name', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create()
     await logstores.put(['a'])
@@ -77,13 +77,13 @@ describe('the consumer group of slsSource', () => {
       1: '1 millrace-test-files-1',
       2: '0 millrace-test-files-1',
     })
-    const second = drive(logstores, {}, { restore })
+    const second = drive(logstores, {}, { restore, generation: 5 })
     await second.start()
     await logstores.put(['c'])
     await second.run(100)
     second.checkpoint()
     await second.close()
-    expect(await told(logstores)).toMatchObject({ 1: '2 millrace-test-files-2' })
+    expect(await told(logstores)).toMatchObject({ 1: '2 millrace-test-files-5' })
   })
 
   it('that cannot be told now is told with the next checkpoint, also of shards finished before', async () => {
@@ -124,7 +124,7 @@ describe('the consumer group of slsSource', () => {
     await first.close()
     expect(await told(logstores)).toEqual({})
     logstores.fault = () => undefined
-    const second = drive(logstores, {}, { restore })
+    const second = drive(logstores, {}, { restore, generation: 2 })
     await second.start()
     await second.run(100)
     second.checkpoint()

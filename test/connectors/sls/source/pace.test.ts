@@ -117,7 +117,8 @@ describe('slsSource and the quota of a shard', () => {
   it('conf-S21 pulls nothing of a shard that is paused, and all of it when it is resumed', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create('access', 2)
-    const driver = new SourceDriver(logstores.source({ logstore: 'access' }), logstores)
+    const source = logstores.source({ logstore: 'access', idleAfter: 100 })
+    const driver = new SourceDriver(source, logstores)
     await driver.start()
     await driver.run(50)
     const [reader] = driver.readers
@@ -129,6 +130,9 @@ describe('slsSource and the quota of a shard', () => {
     await driver.run(200)
     expect(driver.taken.map((log) => log.get('message'))).toEqual(['other'])
     expect(logstores.calls.slice(before).some(({ what }) => what.endsWith('/shards/0'))).toBe(false)
+    // It holds the watermark back for as long as it is paused: nobody asked it what it has.
+    expect(driver.metrics.sum('millrace_watermark_ms')).toBeUndefined()
+    expect(source.progress().map(({ shard, idle }) => [shard, idle])).toContainEqual([0, false])
     reader?.pauseOrResumeSplits([], [paused])
     await driver.run(200)
     expect(driver.taken.map((log) => log.get('message'))).toEqual(['other', 'paused'])

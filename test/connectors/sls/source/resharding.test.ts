@@ -111,6 +111,25 @@ describe('slsSource and shards that split and merge', () => {
     await driver.close()
   })
 
+  it('ends the reading of a quiet shard as soon as it is known to be closed, however long it was to wait', async () => {
+    const logstores = await TestLogstores.open()
+    await logstores.create('access', 3)
+    const driver = drive(logstores, { idleWait: '1h', tailWait: '1m' })
+    await driver.start()
+    await driver.run(200)
+    const before = logstores.calls.length
+    await logstores.client.shards.split('access', 1)
+    await logstores.put(['child'], '6')
+    await driver.run(1_000)
+    expect(texts(driver.taken)).toEqual(['child'])
+    // The other quiet shards are not asked for it.
+    const pulled = logstores.calls.slice(before).filter(({ query }) => query.get('type') === 'logs')
+    expect(new Set(pulled.map(({ what }) => what))).toEqual(
+      new Set(['GET /logstores/access/shards/3', 'GET /logstores/access/shards/4']),
+    )
+    await driver.close()
+  })
+
   it('conf-S22 asks for one listing at each look, however many shards there are', async () => {
     const logstores = await TestLogstores.open()
     await logstores.create('access', 30)

@@ -56,6 +56,21 @@ describe('the book of shards', () => {
     expect(book.get(idOf(0))).toBeUndefined()
   })
 
+  it('knows where event time ended in the parents of a shard, as far as they said so', () => {
+    const book = new ShardBook('p/l', true)
+    const listing = divided(divided(roots(1), 0), 1)
+    enter(book, listing)
+    expect(book.watermarkBefore(idOf(1))).toBeUndefined()
+    book.finish(idOf(0), 500)
+    expect([0, 1, 2, 3].map((id) => book.watermarkBefore(idOf(id)))).toEqual([undefined, 500, 500, undefined])
+    // Told again after a restore, when nobody knows it any more.
+    book.finish(idOf(0))
+    expect(book.watermarkBefore(idOf(1))).toBe(500)
+    book.finish(idOf(1))
+    expect(book.watermarkBefore(idOf(3))).toBeUndefined()
+    expect(book.watermarkBefore('unknown')).toBeUndefined()
+  })
+
   it('says when a shard has ended and nothing follows it yet', () => {
     const book = new ShardBook('p/l', true)
     enter(book, roots(1))

@@ -31,3 +31,27 @@ test('options that do not exist, and durations without a unit that exists, do no
   // @ts-expect-error a position or an object
   expect(() => slsSourceOf({ ...connection, logstore: 'access', start: 'begin' }, never)).toThrow(/'start'/)
 })
+
+test('the option onInvalid decides whether a job needs a sink for dead letters', () => {
+  const failing = slsSourceOf({ ...connection, logstore: 'access' }, never)
+  const skipping = slsSourceOf({ ...connection, logstore: 'access', onInvalid: 'skip' }, never)
+  const telling = slsSourceOf({ ...connection, logstore: 'access', onInvalid: 'dead-letter' }, never)
+  const anything: SlsSourceOptions<'groups'> = { ...connection, logstore: 'access', records: 'groups' }
+  const perhaps = slsSourceOf(anything, never)
+  expect([failing, skipping, telling, perhaps].map(({ deadLetters }) => deadLetters)).toEqual([
+    false,
+    false,
+    true,
+    false,
+  ])
+  from(failing, (log: Log) => log)
+  from(skipping, (log: Log) => log)
+  // @ts-expect-error it gives dead letters
+  from(telling, (log: Log) => log)
+  // @ts-expect-error it may give dead letters
+  from(perhaps, (group: LogGroup) => group)
+  const taking: Source<Log, 'exactly-once', true> = telling
+  expect(taking.kind).toBe('sls')
+  // @ts-expect-error no policy
+  expect(() => slsSourceOf({ ...connection, logstore: 'access', onInvalid: 'ignore' }, never)).toThrow(/'onInvalid'/)
+})
