@@ -181,7 +181,9 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     const begin = cursor === 'begin' ? await calls.cursor(shard, 'begin', signal) : cursor
     const stop = split.stop ?? (await this.#stopOf(shard, calls, signal))
     const isEarlier = notes.end !== undefined && (stop === null || notes.end < stop)
-    return { ...split, cursor: begin, stop: isEarlier ? (notes.end ?? stop) : stop }
+    const last = isEarlier ? (notes.end ?? stop) : stop
+    // A quiet shard keeps its split, which is serialised once.
+    return begin === cursor && last === split.stop ? split : { ...split, cursor: begin, stop: last }
   }
 
   /** Of a split that has none yet: it is later than the start, or the run has an end only since it was restored. */
@@ -348,6 +350,8 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
 
   #fetched(split: ShardSplit, pulled: Pulled, notes: ShardNotes, waitMs: number): FetchedGroups<Item> {
     notes.invalid.begin(cursorOf(split))
+    // What was given out of the LogGroup at the position stays given out.
+    if (pulled.groups.length === 0 && pulled.next === cursorOf(split)) return fetchedNothing(split, waitMs)
     return this.#fetchedGroups(split, pulled, this.#recordsOf(split, pulled, notes), notes, waitMs)
   }
 
