@@ -397,6 +397,32 @@ describe('fetching ahead', () => {
   })
 })
 
+describe('splits with nothing new', () => {
+  it('are asked in groups when they wait for long, none earlier than its wait and none a tenth later', async () => {
+    const service = new CountingService()
+    const { reader, clock } = readerOf(service)
+    const answer = service.fetch.bind(service)
+    const asked = new Map<string, number[]>()
+    const waitOf = ({ splitId }: CountingSplit): number => 4_000 + 37 * Number(splitId.slice(1))
+    service.fetch = async (split, signal) => {
+      asked.set(split.splitId, [...(asked.get(split.splitId) ?? []), clock.monoMs()])
+      return { ...(await answer(split, signal)), waitMs: waitOf(split) }
+    }
+    const splits = Array.from({ length: 60 }, (_, index) => counting(`s${index}`))
+    reader.addSplits(splits)
+    reader.start()
+    await clock.advance(7_000)
+    await reader.close()
+    const moments = splits.map((split) => {
+      const [first = 0, second = 0] = asked.get(split.splitId) ?? []
+      expect(second - first).toBeGreaterThanOrEqual(waitOf(split))
+      expect(second - first).toBeLessThanOrEqual(waitOf(split) * 1.1)
+      return second
+    })
+    expect(new Set(moments).size).toBeLessThanOrEqual(10)
+  })
+})
+
 describe('a split that is worth a fetch now', () => {
   const hurrying = (waitMs: number) => {
     const service = new CountingService()
