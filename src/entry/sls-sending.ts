@@ -27,7 +27,10 @@ import { networkFields, networkOf, type SlsNetworkOptions } from './sls-network.
 
 /** What all sinks and producers that are given it share. */
 export interface SlsSendingLimits {
-  /** Bytes of what is queued and on its way. 64 KiB to 64 GiB, default 100 MiB. */
+  /**
+   * Bytes of what is queued and on its way. 64 KiB to 64 GiB, default 100 MiB. Beside it an eighth, at most 16 MiB, is kept
+   * to be used again.
+   */
   readonly memory?: ByteSize | undefined
   /** Requests on their way at the same time. 1 to 1000, default 8. */
   readonly io?: number | undefined

@@ -9,6 +9,7 @@ import {
   type Random,
   type Transport,
   TransportError,
+  toBase64,
 } from '../../../core/index.ts'
 import { percentEncode, signRequest } from '../../../wire/index.ts'
 import { answerError, requestIdOf, shownText } from './answer-problem.ts'
@@ -201,12 +202,19 @@ const orAborted = <T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
   })
 }
 
-/** What a server wrote, without what it may have echoed. */
+/** What a server wrote, without what it may have echoed: as it was sent, or in one of the usual encodings. */
 const redacted = (text: string, credentials: HeldCredentials): string => {
   let clean = text
   for (const secret of [credentials.accessKeySecret, credentials.securityToken]) {
     const value = secret?.reveal() ?? ''
-    if (value !== '') clean = clean.replaceAll(value, '[redacted]')
+    if (value === '') continue
+    const encoded = [percentEncode(value), encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]
+    const bytes = new TextEncoder().encode(value)
+    const base64 = toBase64(bytes)
+    const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    for (const form of [value, ...encoded, base64, base64.replaceAll('=', ''), hex, hex.toUpperCase()]) {
+      clean = clean.replaceAll(form, '[redacted]')
+    }
   }
   return clean
 }

@@ -185,3 +185,18 @@ test('credentials that are none are refused when the client is made, and not sho
     expect(make).not.toThrow(new RegExp(secretText))
   }
 })
+
+test('what a server echoes of a secret is in no error, in whatever usual encoding', async () => {
+  const token = 'canary/token+of="the\\test"'
+  const hex = Buffer.from(token).toString('hex')
+  const forms = [token, encodeURIComponent(token), JSON.stringify(token), btoa(token), hex, hex.toUpperCase()]
+  for (const form of [...forms, secretText, btoa(secretText)]) {
+    const credentials = { accessKeyId: 'ak', accessKeySecret: secretText, securityToken: token }
+    const { client, failure } = benchOf([refusal(400, 'ParameterInvalid', `you sent <${form}>, which is odd`)], {
+      credentials,
+    })
+    const error = await failure(client.shards.list('ls1'))
+    expect(error.message).toContain('[redacted]')
+    expect(`${error.message} ${JSON.stringify(error)}`).not.toContain(form)
+  }
+})
