@@ -59,7 +59,9 @@ export interface Play {
   /** How far such outputs are, for the report. */
   readonly progress?: (() => string) | undefined
   /** S13: figures that are one and the same after a clean end of a process that never restarted its job. */
-  readonly balance?: ((sum: MetricSum) => readonly (readonly [string, number])[]) | undefined
+  readonly balance?: ((sum: MetricSum, process: SimProcess) => readonly (readonly [string, number])[]) | undefined
+  /** Whether a process that was not asked to end may end with this. Default: it may not. */
+  readonly mayEndWith?: ((error: Error, process: SimProcess) => boolean) | undefined
   /** After a clean end: what is not as it must be. */
   readonly verdict?: (() => string | undefined) | undefined
   /** The outside has written everything it ever will. */

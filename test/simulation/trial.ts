@@ -313,6 +313,7 @@ class Trial {
     const code = isMillraceError(error) ? error.code : error.name
     this.#count(`exit ${code}`)
     if (code === 'FENCED' || (code === 'JOB_FAILED' && this.#asked.has(process))) return
+    if (this.#play.mayEndWith?.(error, process)) return
     // A stall can outlast the deadline of a stop; the job has not ended then, and another process goes on.
     const stalled = this.#world.faults.injected.some(([, kind]) => kind === 'stall')
     if (code === 'JOB_CANCELLED' && this.#asked.has(process) && stalled) return
@@ -346,7 +347,7 @@ class Trial {
     for (const process of this.#clean) {
       if (this.#restarted.has(process)) continue
       const metrics = this.#handles.get(process)?.metrics()
-      const figures = balance((metric, step) => metrics?.sum(metric, step) ?? 0)
+      const figures = balance((metric, step) => metrics?.sum(metric, step) ?? 0, process)
       const [first, ...others] = figures.map(([, value]) => value)
       if (others.some((value) => value !== first)) {
         this.#world.violate(`S13: ${process.name}: ${figures.map((figure) => figure.join(' ')).join(', ')}`)

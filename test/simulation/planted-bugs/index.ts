@@ -3,6 +3,7 @@ import { commitBugs } from './commit-bugs.ts'
 import type { PlantedBug } from './planted-bug.ts'
 import { sinkBugs } from './sink-bugs.ts'
 import { slsBugs } from './sls-bugs.ts'
+import { slsKindsBugs } from './sls-kinds-bugs.ts'
 import { stateBugs } from './state-bugs.ts'
 
 export type { PlantedBug } from './planted-bug.ts'
@@ -13,4 +14,5 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...sinkBugs,
   ...stateBugs,
   ...slsBugs,
+  ...slsKindsBugs,
 ]

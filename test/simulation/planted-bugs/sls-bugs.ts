@@ -104,8 +104,8 @@ export const slsBugs: readonly PlantedBug[] = (
     {
       id: 'sls-position-at-pull',
       file: fetched,
-      search: '    if (count >= this.records.length) return end\n',
-      replacement: '    if (count >= Math.min(1, this.records.length)) return end\n',
+      search: 'if (count >= this.records.length) return this',
+      replacement: 'if (count >= Math.min(1, this.records.length)) return this',
       breaks: 'what was pulled and not given out yet is lost at a restore',
     },
     {
@@ -132,15 +132,15 @@ export const slsBugs: readonly PlantedBug[] = (
     {
       id: 'sls-skip-not-applied',
       file: reader,
-      search: "this.#settings.records === 'groups' ? Math.min(left, 1) : Math.min(left, view.logCount)",
-      replacement: "this.#settings.records === 'groups' ? Math.min(left, 1) : Math.min(left, 0 * view.logCount)",
+      search: "records === 'groups' ? Math.min(left, 1) : Math.min(left, view.logCount)",
+      replacement: "records === 'groups' ? Math.min(left, 1) : Math.min(left, 0 * view.logCount)",
       breaks: 'logs of a LogGroup that were given out before a restore are given out again',
     },
     {
       id: 'sls-cursor-name',
       file: reader,
-      search: '(split.queryHash === null ? BigInt(index) : 0n)\n      if (index === 0',
-      replacement: '0n\n      if (index === 0',
+      search: 'cursorOf(split) + (exact ? BigInt(index) : 0n)',
+      replacement: 'cursorOf(split) + 0n',
       breaks: 'every log of a pull says that it lies where the first one does',
     },
     {
@@ -243,8 +243,8 @@ export const slsBugs: readonly PlantedBug[] = (
     {
       id: 'sls-budget-of-packages-leaks',
       file: batcher,
-      search: '      this.#parts.resources.memory.give(capacity)\n    })',
-      replacement: '    })',
+      search: '      memory.give(slab.length)\n',
+      replacement: '',
       breaks: 'every package takes memory for ever',
     },
     {

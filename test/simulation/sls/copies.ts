@@ -1,6 +1,6 @@
-import { type HttpRequest, type Transport, TransportError } from '../../../src/core/index.ts'
+import type { HttpRequest } from '../../../src/core/index.ts'
 import type { Stage } from '../play.ts'
-import type { StoredLogGroup } from './service-truth.ts'
+import type { StoredLogGroup } from './stored-group.ts'
 
 /** Copies of each line in the target of an at-least-once sink, watched for S9. */
 export class Copies {
@@ -53,25 +53,8 @@ export class Copies {
     }
   }
 
-  /** The same transport, whose puts are watched for answers that say nothing. */
-  watch(transport: Transport, isPut: (request: HttpRequest) => boolean): Transport {
-    return {
-      send: async (origin, request, options) => {
-        if (!isPut(request)) return await transport.send(origin, request, options)
-        try {
-          const response = await transport.send(origin, request, options)
-          if (response.status >= 500) this.#doubt(request)
-          return response
-        } catch (error) {
-          if (error instanceof TransportError && error.kind !== 'not-sent') this.#doubt(request)
-          throw error
-        }
-      },
-      close: () => transport.close(),
-    }
-  }
-
-  #doubt(request: HttpRequest): void {
+  /** Nobody knows how the put ended. */
+  doubted(request: HttpRequest): void {
     this.inDoubt++
     for (const line of this.#linesOf(request)) this.#ambiguous.set(line, (this.#ambiguous.get(line) ?? 0) + 1)
   }

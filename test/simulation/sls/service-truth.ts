@@ -1,27 +1,11 @@
-import { type Compression, silentLogger } from '../../../src/core/index.ts'
+import { type BlockCodec, type Compression, silentLogger } from '../../../src/core/index.ts'
 import { applyFact } from '../../../src/logservice/apply-fact.ts'
 import { decodeJson, type Fact } from '../../../src/logservice/facts.ts'
 import { recoverState } from '../../../src/logservice/recover-state.ts'
 import { emptyState, type Logstore, type ServiceState } from '../../../src/logservice/service-state.ts'
 import type { Entry, GroupEntry, LogStorage, Recovered } from '../../../src/logservice/storage/log-storage.ts'
 import { streamId } from '../../../src/logservice/storage/log-storage.ts'
-import { viewLogGroup } from '../../../src/wire/index.ts'
-
-/** A log as it lies in the storage. */
-export interface StoredLog {
-  readonly fields: Readonly<Record<string, string>>
-  /** Number of the log in its LogGroup. */
-  readonly index: number
-}
-
-/** A LogGroup as it lies in the storage. */
-export interface StoredLogGroup {
-  readonly packId: string | undefined
-  readonly logs: readonly StoredLog[]
-  readonly receivedMs: number
-  /** To tell whether it is the same after a restart. */
-  readonly text: string
-}
+import { type StoredLogGroup, spoiled, storedGroup } from './stored-group.ts'
 
 export interface TruthListener {
   /** A group is there for good, as number `index` of its stream. */
@@ -79,12 +63,19 @@ export class ServiceTruth {
     this.#state = recoverState(recovered, silentLogger)
     for (const bytes of recovered.facts) this.#listener.changed(decodeJson(bytes) as Fact)
     this.restarts++
-    return { ...recovered, storage: this.#watched(storage, decode) }
+    return { ...recovered, storage: this.#watched(storage, lz4, decode) }
   }
 
-  #watched(storage: LogStorage, decode: (entry: GroupEntry) => StoredLogGroup): LogStorage {
+  /** What the disk will hold of a group. */
+  #spoiled(entry: GroupEntry, lz4: BlockCodec): GroupEntry {
+    const bytes = spoiled(lz4.decompress(entry.block, entry.rawBytes))
+    return bytes === undefined ? entry : { ...entry, block: lz4.compress(bytes), rawBytes: bytes.length }
+  }
+
+  #watched(storage: LogStorage, lz4: BlockCodec, decode: (entry: GroupEntry) => StoredLogGroup): LogStorage {
     return {
-      commit: async (entries) => {
+      commit: async (given) => {
+        const entries = given.map((entry) => (entry.kind === 'group' ? this.#spoiled(entry, lz4) : entry))
         await this.#told(storage.commit(entries))
         for (const entry of entries) this.#noteEntry(entry, decode)
       },
@@ -131,11 +122,4 @@ export class ServiceTruth {
     groups[index] = group
     this.#listener.stored(stream, index, group)
   }
-}
-
-const storedGroup = (bytes: Uint8Array, receivedMs: number): StoredLogGroup => {
-  const view = viewLogGroup(bytes)
-  const logs = [...view.logs()].map((log, index) => ({ fields: { ...log.toObject() }, index }))
-  const packId = view.tags.find(([name]) => name === '__pack_id__')?.[1]
-  return { packId, logs, receivedMs, text: JSON.stringify([view.topic, view.tags, logs]) }
 }

@@ -7,9 +7,10 @@ import {
   type ProcessMain,
   type SimNetwork,
   type SimProcess,
+  type World,
 } from '../../../src/testing/index.ts'
 import { simDirectoryLock } from '../../../src/testing/simulation/sim-directory-lock.ts'
-import { viewLogGroup } from '../../../src/wire/index.ts'
+import { decodeLogPackageList, type LogGroupView, viewLogGroup } from '../../../src/wire/index.ts'
 import type { Stage } from '../play.ts'
 import type { ServiceTruth } from './service-truth.ts'
 
@@ -20,10 +21,16 @@ export const connection = {
   timeout: '2s',
 } as const
 
+/** A fault of the service, and when; default always. */
+export interface TimedRule extends FaultRule {
+  readonly fromMs?: number | undefined
+  readonly untilMs?: number | undefined
+}
+
 export interface SimLogServiceOptions {
   readonly service: Omit<LogServiceOptions, 'auth' | 'projects'>
   /** Faults of the service itself, for as long as things go wrong. */
-  readonly rules: readonly FaultRule[]
+  readonly rules: readonly TimedRule[]
   readonly segmentBytes: number
   /** Logstores with their numbers of shards. */
   readonly logstores: Readonly<Record<string, number>>
@@ -73,10 +80,12 @@ export class SimLogService {
     this.#stage.world.at(300, () => process.kill())
   }
 
-  /** The lines of a put of one LogGroup. */
-  linesOf({ headers, body }: HttpRequest): readonly string[] {
-    const bytes = this.#lz4?.decompress(body, Number(headers['x-log-bodyrawsize'])) ?? body
-    return [...viewLogGroup(bytes).logs()].map((log) => log.get('line') ?? '')
+  /** The LogGroups of a put. */
+  groupsOf({ headers, body }: HttpRequest): readonly LogGroupView[] {
+    const decoded = (data: Uint8Array, rawBytes: number): LogGroupView =>
+      viewLogGroup(this.#lz4?.decompress(data, rawBytes) ?? data)
+    if (headers['x-log-mode'] !== 'batch_group') return [decoded(body, Number(headers['x-log-bodyrawsize']))]
+    return decodeLogPackageList(body).map(({ data, rawSize = 0 }) => decoded(data, rawSize))
   }
 
   readonly #main: ProcessMain = async (environment, process) => {
@@ -100,10 +109,10 @@ export class SimLogService {
     for (const [name, shardCount] of Object.entries(logstores)) {
       if (!there.logstores.includes(name)) await client.logstores.create(name, { shardCount })
     }
-    const { faults } = this.#stage.world
-    const removers = faults.enabled ? rules.map((rule) => service.addFault(rule)) : []
+    const struck = new TimedRules(this.#stage.world, rules, (rule) => service.addFault(rule))
+    struck.adjust()
     this.#network.listen('http://localhost', process, async (request, peer) => {
-      if (!faults.enabled) for (const remove of removers.splice(0)) remove()
+      struck.adjust()
       return await service.handle(request, peer)
     })
     this.#listening = process
@@ -120,5 +129,32 @@ export class SimLogService {
       if (!diskCodes.has(code)) world.violate(`the log service died: ${end.error.stack ?? end.error.message}`)
     }
     world.at(50 + random.exponential(300), () => this.start())
+  }
+}
+
+/** The faults of one process of the service: each is there while its time is, and none when all is well again. */
+class TimedRules {
+  readonly #world: World
+  readonly #rules: readonly TimedRule[]
+  readonly #add: (rule: FaultRule) => () => void
+  readonly #removers = new Map<TimedRule, () => void>()
+
+  constructor(world: World, rules: readonly TimedRule[], add: (rule: FaultRule) => () => void) {
+    this.#world = world
+    this.#rules = rules
+    this.#add = add
+  }
+
+  adjust(): void {
+    const { nowMs, faults } = this.#world
+    for (const one of this.#rules) {
+      const { fromMs = 0, untilMs = Number.POSITIVE_INFINITY, ...rule } = one
+      const isDue = faults.enabled && nowMs >= fromMs && nowMs < untilMs
+      const remove = this.#removers.get(one)
+      if (isDue && remove === undefined) this.#removers.set(one, this.#add(rule))
+      if (isDue || remove === undefined) continue
+      this.#removers.delete(one)
+      remove()
+    }
   }
 }

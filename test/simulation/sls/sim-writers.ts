@@ -3,7 +3,9 @@ import { isMillraceError } from '../../../src/core/index.ts'
 import type { ProcessEnd, ProcessMain, SeededRandom, SimNetwork } from '../../../src/testing/index.ts'
 import type { LogInit } from '../../../src/wire/index.ts'
 import type { Stage } from '../play.ts'
+import { classes, topics } from './reading.ts'
 import { connection } from './sim-log-service.ts'
+import { type Poison, topicOf } from './stored-group.ts'
 
 export interface WritersConfig {
   readonly keys: number
@@ -19,6 +21,11 @@ export interface WritersConfig {
   readonly repeats: boolean
   /** Some are made again much later, whatever became of them. */
   readonly lateCopies?: boolean | undefined
+  /** The groups have topics, and the logs a field that tells them apart. */
+  readonly classified: boolean
+  /** How likely a group is followed by one whose bytes will be broken. */
+  readonly poisonRate?: number | undefined
+  readonly poisons: readonly Poison[]
 }
 
 export interface WritersOptions {
@@ -30,6 +37,7 @@ export interface WritersOptions {
 }
 
 const logstore = 'access'
+const poisonsMax = 3
 
 /** A process that writes logs and changes shards, started again when it dies; it remembers nothing. */
 export class SimWriters {
@@ -39,6 +47,7 @@ export class SimWriters {
   #starts = 0
   #next = 0
   #packs = 0
+  #poisons = 0
   /** The latest puts. */
   #earlier: (() => Promise<unknown>)[] = []
   done = false
@@ -85,13 +94,20 @@ export class SimWriters {
     for (let count = 1 + random.int(6); count > 0; count--) {
       const id = `r${this.#next++}`
       ids.push(id)
-      logs.push({ time: 1_700_000_000 + random.int(1000), contents: { id, key: `k${random.int(config.keys)}` } })
+      const time = 1_700_000_000 + random.int(1000)
+      const contents = { id, key: `k${random.int(config.keys)}` }
+      logs.push({ time, contents: config.classified ? { ...contents, class: random.pick(classes) } : contents })
     }
-    const group = { tags: [['__pack_id__', `P-${++this.#packs}`] as const], logs }
+    const tags = [['__pack_id__', `P-${++this.#packs}`] as const]
+    const group = config.classified ? { topic: random.pick(topics), tags, logs } : { tags, logs }
     const hashKey = random.bool(0.7) ? someKey(random) : undefined
     this.#earlier = [...this.#earlier.slice(-5), () => client.put(logstore, group, { hashKey })]
     await client.put(logstore, group, { hashKey, repeatAmbiguous: config.repeats })
     confirmed(ids)
+    const { poisonRate = 0 } = config
+    if (poisonRate === 0 || this.#poisons >= poisonsMax || !random.bool(poisonRate)) return
+    this.#poisons++
+    await client.put(logstore, { topic: topicOf(random.pick(config.poisons)), logs: [] }, { hashKey })
   }
 
   /** Splits, each of a shard of the last one: some into two at a key, some into up to six. */
