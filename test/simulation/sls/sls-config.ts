@@ -110,14 +110,13 @@ const drawKind = (random: SeededRandom, config: SlsConfig): SlsConfig => {
 }
 
 export const drawSls = (random: SeededRandom, base: BaseConfig): SlsConfig => {
-  const config = drawKind(random, drawSettings(random, base))
-  if (config.query !== undefined) {
-    // When the start of a pull expires that was given out in part, the source gives the rest of that part again: a known
-    // defect (docs/simulation.md).
-    const kept = { ...config, retentionMs: 0 }
-    // Under a query nothing tells a copy from what it is a copy of: a log has no cursor of its own there.
-    return kept.dropsCopies ? kept : { ...kept, repeats: false, lateCopies: false }
-  }
+  const config = keepable(drawKind(random, drawSettings(random, base)))
+  // Under a query nothing tells a copy from what it is a copy of: a log has no cursor of its own there.
+  const isCopyUnknown = config.query !== undefined && !config.dropsCopies
+  return isCopyUnknown ? { ...config, repeats: false, lateCopies: false } : config
+}
+
+const keepable = (config: SlsConfig): SlsConfig => {
   if (config.retentionMs === 0) return config
   // A service whose clock goes back shows again what had expired, and nobody has to read it then; and a copy of what
   // expired is no copy for the source.

@@ -85,8 +85,12 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
 
   /** The split before record `count`, or before a group without records in front of it. */
   #splitAt(count: number, group: number): ShardSplit {
-    const { split, groups, packagesMax } = this.#options
-    if (split.queryHash !== null) return { ...split, skip: split.skip + count }
+    const { split, pulled, groups, packagesMax } = this.#options
+    if (split.queryHash !== null) {
+      const { pullEnd = pulled.next } = split
+      const skip = split.skip + count
+      return { ...split, skip, pullEnd: skip === 0 ? undefined : pullEnd > pulled.next ? pullEnd : pulled.next }
+    }
     const cursor = cursorOf(split)
     const given = count - (this.#ends[group - 1] ?? 0)
     return {

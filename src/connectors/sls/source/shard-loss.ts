@@ -46,10 +46,17 @@ export const findLoss = async (
   }
 }
 
-/** LogGroups lost, as far as they can be counted. */
+/**
+ * Where reading goes on at the earliest when the position has expired: under a query behind the pull that was given out in
+ * part, because what is left of it may have been given out.
+ */
+const earliestOf = ({ begin }: Loss & { kind: 'expired' }, { pullEnd }: ShardSplit): bigint =>
+  pullEnd !== undefined && pullEnd > begin ? pullEnd : begin
+
+/** LogGroups lost, as far as they can be counted; of those of a pull that was given out in part, all. */
 export const lostGroups = (loss: Loss, split: ShardSplit): bigint => {
   if (loss.kind === 'hole') return loss.groups
-  return loss.kind === 'expired' ? loss.begin - cursorOf(split) : 0n
+  return loss.kind === 'expired' ? earliestOf(loss, split) - cursorOf(split) : 0n
 }
 
 /** The split after the loss was accepted. What is left of a shard that is there is read on. */
@@ -57,12 +64,13 @@ export const afterLoss = (split: ShardSplit, loss: Loss, policy: 'earliest' | 'l
   const counted = {
     ...split,
     skip: 0,
+    pullEnd: undefined,
     losses: split.losses + 1,
     lostGroups: split.lostGroups + Number(lostGroups(loss, split)),
   }
   switch (loss.kind) {
     case 'expired':
-      return { ...counted, cursor: policy === 'earliest' ? loss.begin : loss.end }
+      return { ...counted, cursor: policy === 'earliest' ? earliestOf(loss, split) : loss.end }
     case 'ahead':
       return { ...counted, cursor: loss.end }
     case 'hole':
@@ -78,8 +86,13 @@ export const lossText = (loss: Loss, split: ShardSplit): string => {
   const name = `shard ${shard} of ${logstore}`
   switch (loss.kind) {
     case 'expired': {
-      const gap = `from ${positionText(cursorOf(split))} up to ${positionText(loss.begin)}`
-      return `${name}: ${lostGroups(loss, split)} LogGroups, ${gap}, expired before they were read`
+      const until = earliestOf(loss, split)
+      const gap = `from ${positionText(cursorOf(split))} up to ${positionText(until)}`
+      const rest =
+        until === loss.begin
+          ? ''
+          : '; those that are there still may have been given out, which under a query nobody can tell'
+      return `${name}: ${lostGroups(loss, split)} LogGroups, ${gap}, expired before they were read${rest}`
     }
     case 'ahead':
       return `${name}: the position lies behind the end of the shard, ${positionText(loss.end)}; the service lost what was there`

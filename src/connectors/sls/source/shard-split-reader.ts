@@ -364,11 +364,13 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
   ): FetchedGroups<Item> {
     const { dropResentPackages: packagesMax } = this.#settings
     notes.invalid.end(pulled.next)
+    // Under a query the service may give less at once than it did before: what is left to skip comes next.
+    const skip = split.queryHash === null ? 0 : Math.max(0, split.skip - skipped)
     const end: ShardSplit = {
       ...split,
       cursor: pulled.next,
-      // Under a query the service may give less at once than it did before: what is left to skip comes next.
-      skip: split.queryHash === null ? 0 : Math.max(0, split.skip - skipped),
+      skip,
+      pullEnd: skip === 0 ? undefined : split.pullEnd,
       packages: rememberPackages(split.packages, groups, packagesMax),
       state: split.stop !== null && pulled.next >= split.stop ? 'finished' : 'reading',
     }

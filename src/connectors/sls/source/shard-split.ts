@@ -16,6 +16,11 @@ export interface ShardSplit extends Split {
   readonly cursor: bigint | 'begin'
   /** Records already given out that the service gives again when it is asked for `cursor`. */
   readonly skip: number
+  /**
+   * Under a query, while `skip` counts something: the records counted lie before this position. Should the pull expire that
+   * they came with, nobody can tell any more which of the later ones were among them.
+   */
+  readonly pullEnd?: bigint | undefined
   /** Position of the first LogGroup that is not read any more; null: there is none yet. */
   readonly stop: bigint | null
   /** What of a server-side query; null: there is none. Under a query `skip` counts the records it let through. */
@@ -82,6 +87,7 @@ export const storedSplit = (split: ShardSplit): Readonly<Record<string, unknown>
   skip: split.skip,
   stop: split.stop === null ? null : String(split.stop),
   queryHash: split.queryHash,
+  ...(split.pullEnd === undefined ? {} : { pullEnd: String(split.pullEnd) }),
   ...(split.losses === 0 ? {} : { losses: split.losses, lostGroups: split.lostGroups }),
   ...(split.packages.length === 0 ? {} : { packages: split.packages }),
   state: split.state,
@@ -97,6 +103,7 @@ export const readShardSplit = (value: unknown): ShardSplit => {
     createTime: readCount(fields, 'createTime'),
     cursor: fields['cursor'] === 'begin' ? 'begin' : readBigInt(fields, 'cursor'),
     skip: readCount(fields, 'skip'),
+    ...(fields['pullEnd'] === undefined ? {} : { pullEnd: readBigInt(fields, 'pullEnd') }),
     stop: readNullable(fields, 'stop', readBigInt),
     queryHash: readNullable(fields, 'queryHash', readText),
     losses: fields['losses'] === undefined ? 0 : readCount(fields, 'losses'),

@@ -79,6 +79,34 @@ describe('data that expired before slsSource read it', () => {
     }
   })
 
+  it('under a query is passed over up to the end of the pull that was given out in part: nothing comes twice', async () => {
+    const logstores = await TestLogstores.open({ retentionMs: 10 * hourMs })
+    await logstores.create()
+    for (let group = 0; group < 2; group++) await logstores.put(messages(`g${group}-`, 3))
+    await logstores.environment.clock.advance(6 * hourMs)
+    for (let group = 2; group < 5; group++) await logstores.put(messages(`g${group}-`, 3))
+    const options = { query: 'message: *', onDataLoss: 'earliest' } as const
+    // All five are one pull, of which eight logs are given out.
+    const first = drive(logstores, options, { batchRecordsMax: 8 })
+    await first.start()
+    await logstores.environment.clock.advance(20)
+    const given = first.poll()
+    expect(given.length).toBe(8)
+    const restore = first.checkpoint()
+    await first.close()
+    await logstores.environment.clock.advance(6 * hourMs)
+    await logstores.service.sweep()
+    const driver = drive(logstores, options, { restore })
+    await driver.start()
+    await driver.run(100)
+    expect(texts(driver.taken)).toEqual([])
+    expect(driver.splits()).toMatchObject([{ losses: 1, lostGroups: 5, skip: 0 }])
+    await logstores.put(['new'])
+    await driver.run(2_000, 200)
+    expect(texts(driver.taken)).toEqual(['new'])
+    await driver.close()
+  })
+
   it('is noticed while the job runs', async () => {
     const logstores = await TestLogstores.open({ retentionMs: hourMs })
     await logstores.create()
