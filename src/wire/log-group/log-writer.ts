@@ -136,7 +136,35 @@ export class LogWriter {
   #fields(contents: Readonly<Record<string, string>>): void {
     let index = 0
     // The fastest way V8 has through an object. What is inherited and enumerable counts as a field.
-    for (const key in contents) this.#pair(logContentTag, key, this.#keyOf(key, index++), contents[key] as string)
+    for (const key in contents) {
+      const value = contents[key] as string
+      const encodedKey = this.#keyOf(key, index++)
+      if (!this.#shortPair(encodedKey, value)) this.#pair(logContentTag, key, encodedKey, value)
+    }
+  }
+
+  /** Writes a content whose lengths take a byte each, as most do; false, and nothing is written, when it is none of those. */
+  #shortPair(encodedKey: Uint8Array, value: string): boolean {
+    if (typeof value !== 'string') return false
+    const keyLength = encodedKey.length
+    const length = value.length
+    const size = keyLength + 1 + length
+    const bytes = this.#bytes
+    let at = this.#at
+    if (size > 127 || at + size + 2 > bytes.length) return false
+    bytes[at++] = logContentTag
+    bytes[at++] = size
+    for (let index = 0; index < keyLength; index++) bytes[at++] = encodedKey[index] as number
+    bytes[at++] = length
+    let all = 0
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index)
+      all |= code
+      bytes[at++] = code
+    }
+    if (all > 127) return false
+    this.#at = at
+    return true
   }
 
   #timeNs(timeNs: number): void {

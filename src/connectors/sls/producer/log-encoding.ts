@@ -47,6 +47,8 @@ export class LogEncoding {
   readonly #builder: LogGroupBuilder
   /** Checked already: mostly it is that of the log before. */
   #goodLogstore: string | undefined
+  /** Where a log goes that says nothing of it. */
+  #usual: LogDestination | undefined
   /** The run that is being built. */
   #destination: LogDestination | undefined
   #ends: number[] = []
@@ -82,15 +84,16 @@ export class LogEncoding {
    * Appends a log to the run, or begins one. The run is as before when it throws.
    * @throws RecordError `RECORD_UNSENDABLE` for what the service can never take
    */
-  append(destination: LogDestination, { time, timeNs, contents }: OutgoingLog, timeSeconds: number): void {
-    const seconds = time ?? timeSeconds
+  append(destination: LogDestination, log: OutgoingLog, timeSeconds: number): void {
+    const timed = hasTime(log) ? log : { ...log, time: timeSeconds }
+    const seconds = timed.time
     if (seconds > 0xffffffff) {
       throw unsendable(`its time is ${seconds}`, 'give seconds since 1970, not milliseconds: Math.floor(ms / 1000)')
     }
     const before = this.#builder.size
     let after: number
     try {
-      after = this.#builder.add({ time: seconds, timeNs, contents })
+      after = this.#builder.add(timed)
     } catch (thrown) {
       if (isMillraceError(thrown) && thrown.code === 'WIRE_LIMIT_EXCEEDED') throw this.#tooLarge()
       throw unsendable(reasonOf(asError(thrown)), undefined, thrown)
@@ -122,7 +125,9 @@ export class LogEncoding {
   }
 
   destinationOf(log: OutgoingLog, routed: string | undefined): LogDestination {
-    return this.#parts.destinations.of(this.#placeOf(log, routed))
+    if (routed !== undefined || !saysNothing(log)) return this.#parts.destinations.of(this.#placeOf(log, routed))
+    this.#usual ??= this.#parts.destinations.of(this.#placeOf(log, undefined))
+    return this.#usual
   }
 
   #begin(): void {
@@ -165,6 +170,17 @@ export class LogEncoding {
     return { project, logstore, topic, source, tags, hashKey: hashKey?.toLowerCase() }
   }
 }
+
+const hasTime = (log: OutgoingLog): log is OutgoingLog & { readonly time: number } => log.time !== undefined
+
+/** Of where it goes. */
+const saysNothing = ({ project, logstore, topic, source, tags, hashKey }: OutgoingLog): boolean =>
+  logstore === undefined &&
+  topic === undefined &&
+  source === undefined &&
+  tags === undefined &&
+  hashKey === undefined &&
+  project === undefined
 
 const isOptionalText = (value: unknown): boolean => value === undefined || typeof value === 'string'
 
