@@ -19,16 +19,23 @@ export const slsKindsBugs: readonly PlantedBug[] = (
     {
       id: 'sls-query-skip-from-zero',
       file: fetched,
-      search: 'return { ...split, skip: split.skip + count }',
-      replacement: 'return { ...split, skip: count }',
+      search: 'const skip = split.skip + count',
+      replacement: 'const skip = count',
       breaks: 'the second barrier within a pull under a query forgets what was given out before the first',
     },
     {
       id: 'sls-query-position-by-group',
       file: fetched,
-      search: '    if (split.queryHash !== null) return { ...split, skip: split.skip + count }\n',
-      replacement: '',
+      search: 'if (split.queryHash !== null) {',
+      replacement: 'if (split.queryHash !== null && count < 0) {',
       breaks: 'under a query the groups that are left are taken for all there were',
+    },
+    {
+      id: 'sls-query-expired-in-part',
+      file: `${source}/shard-loss.ts`,
+      search: 'pullEnd !== undefined && pullEnd > begin ? pullEnd : begin',
+      replacement: 'pullEnd !== undefined && pullEnd > begin ? begin : begin',
+      breaks: 'what is left of a pull that expired in part is given out again',
     },
     {
       id: 'sls-query-hash-ignored',
