@@ -9,20 +9,24 @@ import type { Benchmark } from '../harness/suite.ts'
 import { BenchServer } from './bench-server.ts'
 import { connectionTo } from './loops.ts'
 
+type List = 'small' | 'large'
+
 interface Input {
   readonly shards: number
+  /** What each pull gives. */
+  readonly list: List
   /** Pulls of all shards together. */
   readonly pulls: number
 }
 
-/** Logs in a pull of the small list. */
-const pullRecords = 460
+/** Logs in a pull, about. */
+const pullRecords: Readonly<Record<List, number>> = { small: 460, large: 5_900 }
 
 /** CPU time per record in nanoseconds, without start and end: both cost more with more shards, and once. */
-export const measure = async ({ shards, pulls }: Input): Promise<number> => {
+export const measure = async ({ shards, list, pulls }: Input): Promise<number> => {
   const server = await BenchServer.start()
-  await server.plan({ shards, pulls: pulls / shards, list: 'small' })
-  const [from, to] = [0.3, 0.9].map((part) => Math.floor(pulls * pullRecords * part)) as [number, number]
+  await server.plan({ shards, pulls: pulls / shards, list })
+  const [from, to] = [0.3, 0.9].map((part) => Math.floor(pulls * pullRecords[list] * part)) as [number, number]
   let records = 0
   const marks: { records: number; cpuMs: number }[] = []
   const sink = functionSink('count', (batch) => {
@@ -45,27 +49,41 @@ export const measure = async ({ shards, pulls }: Input): Promise<number> => {
   return ((last.cpuMs - first.cpuMs) * 1e6) / (last.records - first.records)
 }
 
-const counts = [50, 1000] as const
+interface Variant {
+  readonly figure: string
+  readonly shards: number
+  readonly list: List
+  /** For a part of the pulls: those of the large list are ten times as long. */
+  readonly part: number
+}
+
+const variants: readonly Variant[] = [
+  { figure: '50 shards, pulls of 256 KiB', shards: 50, list: 'small', part: 1 },
+  { figure: '1000 shards, pulls of 256 KiB', shards: 1000, list: 'small', part: 1 },
+  { figure: '1000 shards, pulls of 3.4 MB', shards: 1000, list: 'large', part: 1 / 6 },
+]
 
 export const shardCost: Benchmark = {
   name: 'shard-cost',
   title: 'logs of a web server, read from many shards: CPU per record beside a single shard',
   async run({ quick, say }) {
-    const pairs = new Map<number, Pair[]>(counts.map((count) => [count, []]))
-    const pulls = quick ? 2_000 : 6_000
+    const pairs = new Map<Variant, Pair[]>(variants.map((variant) => [variant, []]))
+    const most = quick ? 2_000 : 6_000
     for (let repetition = 0; repetition < (quick ? 1 : 5); repetition++) {
-      for (const shards of counts) {
+      for (const variant of variants) {
+        const { shards, list } = variant
+        const pulls = Math.max(1_000, most * variant.part)
         await waitForQuiet(quick ? 0 : 10_000)
-        const baseline = await inChild<Input, number>(import.meta.url, { shards: 1, pulls })
-        const value = await inChild<Input, number>(import.meta.url, { shards, pulls })
-        pairs.get(shards)?.push({ value, baseline })
+        const baseline = await inChild<Input, number>(import.meta.url, { shards: 1, list, pulls })
+        const value = await inChild<Input, number>(import.meta.url, { shards, list, pulls })
+        pairs.get(variant)?.push({ value, baseline })
       }
       say(`repetition ${repetition + 1} done`)
     }
-    return counts.map((shards) =>
+    return variants.map((variant) =>
       comparedFigure(
-        { bench: 'shard-cost', figure: `${shards} shards`, floor: 1.25, unit: 'ns/record', better: 'less' },
-        compare(pairs.get(shards) ?? []),
+        { bench: 'shard-cost', figure: variant.figure, floor: 1.25, unit: 'ns/record', better: 'less' },
+        compare(pairs.get(variant) ?? []),
       ),
     )
   },
