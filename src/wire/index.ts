@@ -55,3 +55,4 @@ export {
   verifyRequest,
 } from './signature.ts'
 export { parseHttpDate } from './signature-v1.ts'
+export { hexOf } from './signature-v4.ts'

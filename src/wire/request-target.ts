@@ -46,11 +46,7 @@ const loneSurrogates = /\p{Surrogate}/gu
  * Text percent-encoded per RFC 3986: everything but letters, digits, `-`, `_`, `.` and `~`. What is no text becomes U+FFFD,
  * as everywhere when text is encoded.
  */
-export const percentEncode = (text: string): string => (plainText.test(text) ? text : encoded(text))
-
-const plainText = /^[A-Za-z0-9_.~-]*$/
-
-const encoded = (text: string): string =>
+export const percentEncode = (text: string): string =>
   encodeURIComponent(text.replace(loneSurrogates, '\ufffd')).replace(
     /[!'()*]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,

@@ -64,7 +64,9 @@ export const signatureV4 = (digest: Digest, secret: string, scope: ScopeV4, cano
   return hexOf(digest.hmac('sha256', key, text))
 }
 
-const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+/** Two lower-case digits a byte. */
+export const hexOf = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 export const authorizationV4 = (accessKeyId: string, scope: ScopeV4, signature: string): string =>
   `${algorithm} Credential=${accessKeyId}/${scopeTextV4(scope)},Signature=${signature}`

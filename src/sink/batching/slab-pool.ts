@@ -4,8 +4,8 @@ const pooledBytesMin = 4096
 const sizesPerOctave = 8
 
 /**
- * Memory of packages that were sent, used again for others. Fresh buffers cost collections: V8 marks the heap after every
- * 64 MB of them, whatever it holds (benchmark dispatch, jobs).
+ * Memory of packages that were sent, used again for others. Fresh buffers cost collections: V8 marks the heap after some
+ * tens of megabytes of them, whatever it holds (benchmark dispatch, jobs).
  */
 export class SlabPool {
   readonly #keptBytesMax: number

@@ -115,8 +115,8 @@ export class LogGroupBuilder {
   }
 
   /**
-   * As `finish`, but in the memory of the builder: good until the next log is added.
-   * Only for groups without a header, which would have to be written behind them.
+   * As `finish`, but, when there is no header to be written behind the logs, in the memory of the builder: good until the
+   * next log is added.
    */
   finishInPlace(): Uint8Array {
     const logs = this.#writer.view()

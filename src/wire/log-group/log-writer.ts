@@ -143,7 +143,10 @@ export class LogWriter {
     }
   }
 
-  /** Writes a content whose lengths take a byte each, as most do; false, and nothing is written, when it is none of those. */
+  /**
+   * Writes a content whose lengths take a byte each, as most do, without the room and the guesses that others need
+   * (benchmark codec, encode). False, and nothing is written, when it is none of those.
+   */
   #shortPair(encodedKey: Uint8Array, value: string): boolean {
     if (typeof value !== 'string') return false
     const keyLength = encodedKey.length

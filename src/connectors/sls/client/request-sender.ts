@@ -11,7 +11,7 @@ import {
   TransportError,
   toBase64,
 } from '../../../core/index.ts'
-import { percentEncode, signRequest } from '../../../wire/index.ts'
+import { hexOf, percentEncode, signRequest } from '../../../wire/index.ts'
 import { answerError, requestIdOf, shownText } from './answer-problem.ts'
 import type { AnswerReader, Call, Called, CallOptions } from './call.ts'
 import type { SlsClientSettings } from './client-options.ts'
@@ -211,7 +211,7 @@ const redacted = (text: string, credentials: HeldCredentials): string => {
     const encoded = [percentEncode(value), encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]
     const bytes = new TextEncoder().encode(value)
     const base64 = toBase64(bytes)
-    const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    const hex = hexOf(bytes)
     for (const form of [value, ...encoded, base64, base64.replaceAll('=', ''), hex, hex.toUpperCase()]) {
       clean = clean.replaceAll(form, '[redacted]')
     }

@@ -85,7 +85,7 @@ export class LogEncoding {
    * @throws RecordError `RECORD_UNSENDABLE` for what the service can never take
    */
   append(destination: LogDestination, log: OutgoingLog, timeSeconds: number): void {
-    const timed = hasTime(log) ? log : { ...log, time: timeSeconds }
+    const timed = hasTime(log) ? log : { time: timeSeconds, timeNs: log.timeNs, contents: log.contents }
     const seconds = timed.time
     if (seconds > 0xffffffff) {
       throw unsendable(`its time is ${seconds}`, 'give seconds since 1970, not milliseconds: Math.floor(ms / 1000)')
