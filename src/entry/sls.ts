@@ -132,15 +132,18 @@ export const slsClient = (options: SlsClientOptions, network: SlsNetworkOptions 
   return { client, close: () => transport.close() }
 }
 
-/** What the sources of a process have pulled and not given out yet, in bytes at most. */
-const readAheadBytes = 64 * 1024 * 1024
+/**
+ * What the sources of a process have pulled and not given out yet, in bytes at most. With twice as much, answers wait until
+ * V8 takes them for old, and a record of many shards costs half as much again (benchmark shard-cost).
+ */
+const readAheadBytes = 32 * 1024 * 1024
 const readAhead = new ByteBudget(readAheadBytes)
 
 /**
  * The logs of one or several logstores, each exactly once, as long as the service keeps them: new shards are found as
  * logstores split and merge, and every shard is read on from where a checkpoint has it.
  *
- * All sources of a process share their connections, unless `network` asks for some of its own, and 64 MiB of memory for
+ * All sources of a process share their connections, unless `network` asks for some of its own, and 32 MiB of memory for
  * what is read ahead.
  *
  * @throws OptionsError `OPTIONS_INVALID` naming every problem at once.

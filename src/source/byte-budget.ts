@@ -10,8 +10,8 @@ export interface ByteLease {
 }
 
 interface Waiter {
-  readonly bytes: number
-  grant(): void
+  bytes(): number
+  grant(bytes: number): void
 }
 
 /**
@@ -42,12 +42,14 @@ export class ByteBudget {
   /**
    * Waits until `bytes` are free and everybody who asked earlier was served. A request for more than the capacity takes
    * all of it instead of waiting for ever. Rejects with the signal's reason when it aborts first.
+   * @param estimate how many bytes; asked again when the turn comes, because more may be known by then
    */
-  acquire(bytes: number, signal?: AbortSignal): Promise<ByteLease> {
+  acquire(estimate: () => number, signal?: AbortSignal): Promise<ByteLease> {
     if (signal?.aborted) return Promise.reject(signal.reason)
-    const wanted = Math.min(Math.max(0, bytes), this.capacity)
+    const bytes = (): number => Math.min(Math.max(0, estimate()), this.capacity)
+    const wanted = bytes()
     if (this.#waiters.size === 0 && this.#fits(wanted)) return Promise.resolve(this.#lease(wanted))
-    const granted = this.#enqueue(wanted, signal)
+    const granted = this.#enqueue(bytes, signal)
     for (const listener of this.#pressureListeners) listener()
     return granted
   }
@@ -58,7 +60,7 @@ export class ByteBudget {
     return () => this.#pressureListeners.delete(listener)
   }
 
-  #enqueue(bytes: number, signal: AbortSignal | undefined): Promise<ByteLease> {
+  #enqueue(bytes: () => number, signal: AbortSignal | undefined): Promise<ByteLease> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         this.#waiters.delete(waiter)
@@ -67,9 +69,9 @@ export class ByteBudget {
       }
       const waiter: Waiter = {
         bytes,
-        grant: () => {
+        grant: (granted) => {
           signal?.removeEventListener('abort', abort)
-          resolve(this.#lease(bytes))
+          resolve(this.#lease(granted))
         },
       }
       signal?.addEventListener('abort', abort, { once: true })
@@ -84,9 +86,10 @@ export class ByteBudget {
 
   #serve(): void {
     for (const waiter of this.#waiters) {
-      if (!this.#fits(waiter.bytes)) return
+      const bytes = waiter.bytes()
+      if (!this.#fits(bytes)) return
       this.#waiters.delete(waiter)
-      waiter.grant()
+      waiter.grant(bytes)
     }
   }
 

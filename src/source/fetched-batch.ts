@@ -25,12 +25,11 @@ export const cutBatch = <Item, SplitT extends Split>(
     bytes = next
     to++
   }
-  const whole = from === 0 && to === fetched.records.length
   const batch: RecordBatch<Item> = {
     kind: 'batch',
-    records: whole ? fetched.records : fetched.records.slice(from, to),
+    records: fetched.records.slice(from, to),
     bytes,
-    timestamps: whole ? fetched.timestamps : fetched.timestamps?.slice(from, to),
+    timestamps: fetched.timestamps?.slice(from, to),
     origins: new FetchedOrigins(fetched, from),
     deadLetters: lettersOf(fetched, from, to),
   }

@@ -332,7 +332,8 @@ export class FetchingSourceReader<Item, SplitT extends Split> implements SourceR
     try {
       split.waitsForBudget = true
       this.#timeQuiet(split)
-      lease = await this.#budget.acquire(this.#splitReader.fetchBytes?.(split.fetched) ?? defaultFetchBytes, signal)
+      const estimate = (): number => this.#splitReader.fetchBytes?.(split.fetched) ?? defaultFetchBytes
+      lease = await this.#budget.acquire(estimate, signal)
       split.waitsForBudget = false
       this.#timeQuiet(split)
       signal.throwIfAborted()

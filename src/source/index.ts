@@ -18,5 +18,11 @@ export {
   type SplitEnumeratorContext,
 } from './source.ts'
 export { dealSplits, SplitAssignmentTracker } from './split-assignment.ts'
-export { type Fetched, type FetchedDeadLetter, fetchedRecords, type SplitReader } from './split-reader.ts'
+export {
+  type Fetched,
+  type FetchedDeadLetter,
+  fetchedRecords,
+  type RecordList,
+  type SplitReader,
+} from './split-reader.ts'
 export { type EventTimeOptions, type SplitEventTime, SplitWatermarks } from './split-watermarks.ts'

@@ -9,16 +9,23 @@ export interface FetchedDeadLetter {
   letter(): DeadLetter
 }
 
+/** Records that may be made only when they are given out: of many answers that wait, few are looked at. An array is one. */
+export interface RecordList<out Item> {
+  readonly length: number
+  /** Those from `from` up to `to`. Asked for in order, each once; any other way must work, and may cost more. */
+  slice(from: number, to: number): readonly Item[]
+}
+
 /**
  * What one round trip gave: records of one split, and the position after each of them, so that a barrier can fall between
  * any two. It may have no records and still move the position on.
  */
 export interface Fetched<out Item, out SplitT extends Split> {
-  readonly records: readonly Item[]
+  readonly records: RecordList<Item>
   /** Memory the records keep alive, in bytes; what the byte budget is charged until they are given out. */
   readonly bytes: number
   /** Event times in milliseconds since 1970, one per record, when the service knows them. */
-  readonly timestamps?: readonly number[] | undefined
+  readonly timestamps?: RecordList<number> | undefined
   /**
    * In the order of `before`. One is given out together with the record it lies before, those behind all records with the
    * last one: `splitAfter(n)` lies before a letter with `before: n`, or with n = records.length behind it.

@@ -7,7 +7,9 @@ import { CountingService, type CountingSplit, counting, drain, readerOf, recordB
 class TimedService extends CountingService {
   override async fetch(split: CountingSplit, signal: AbortSignal): Promise<Fetched<string, CountingSplit>> {
     const fetched = await super.fetch(split, signal)
-    const timestamps = fetched.records.map((record) => Number(record.split(':')[1]) * 1_000)
+    const timestamps = fetched.records
+      .slice(0, fetched.records.length)
+      .map((record) => Number(record.split(':')[1]) * 1_000)
     return { ...fetched, timestamps: [...timestamps.slice(0, -2), ...timestamps.slice(-2).reverse()] }
   }
 }

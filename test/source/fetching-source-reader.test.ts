@@ -222,7 +222,9 @@ describe('dead letters', () => {
     const answer = service.fetch.bind(service)
     service.fetch = async (split, signal) => {
       const fetched = await answer(split, signal)
-      const items = fetched.records.map((record, index) => ({ record, bad: (split.next + index) % 3 === 0 }))
+      const items = fetched.records
+        .slice(0, fetched.records.length)
+        .map((record, index) => ({ record, bad: (split.next + index) % 3 === 0 }))
       const records = items.flatMap(({ record, bad }) => (bad ? [] : [record]))
       const goodBefore = (index: number): number => items.slice(0, index).filter(({ bad }) => !bad).length
       const deadLetters = items.flatMap(({ record, bad }, index) =>
@@ -650,7 +652,7 @@ describe('closing', () => {
   it('during a wait for the budget ends at once', async () => {
     const service = new CountingService()
     const budget = new ByteBudget(10)
-    const lease = await budget.acquire(10)
+    const lease = await budget.acquire(() => 10)
     const { reader, clock } = readerOf(service, { budget })
     reader.addSplits([counting('a', 3)])
     reader.start()

@@ -1,9 +1,13 @@
 import { FieldCursor } from './field-cursor.ts'
 import { type LogGroupLimits, logGroupLimits } from './limits.ts'
+import { LogScan } from './log-scan.ts'
 import { LogSource, LogView } from './log-view.ts'
 import { pairRange } from './pair-range.ts'
 import { groupLogTag, groupMachineUuidTag, groupSourceTag, groupTagTag, groupTopicTag, listGroupTag } from './tags.ts'
 import { tooMany } from './wire-problem.ts'
+
+/** Nothing runs between a scan and its use. */
+const scan = new LogScan()
 
 /** What the one pass over a group finds. Ranges of absent fields are empty. */
 interface GroupIndex {
@@ -119,6 +123,19 @@ export class LogGroupView {
     while (cursor.next()) if (cursor.tag === groupLogTag) each(this.#source, cursor.from, cursor.to)
   }
 
+  /**
+   * The times of all logs, in milliseconds since 1970, whole ones. Every byte of every log is looked at.
+   * @throws WireError when one of them is no log
+   */
+  logTimesMs(): number[] {
+    const times: number[] = []
+    this.eachLogRange(({ bytes, contentsMax }, start, end) => {
+      scan.scan(bytes, start, end, contentsMax)
+      times.push(scan.time * 1000 + Math.floor(Math.max(0, scan.timeNs) / 1_000_000))
+    })
+    return times
+  }
+
   #view(start: number, end: number): LogView {
     return new LogView(this.#source, start, end)
   }
@@ -154,7 +171,7 @@ const viewWhole = (bytes: Uint8Array, limits: LogGroupLimits): LogGroupView =>
  * The LogGroups of a LogGroupList, the decoded body of a pull (SLS protocol paper, section 5.4).
  * @throws WireError as `viewLogGroup`.
  */
-export const viewLogGroupList = (bytes: Uint8Array, limits?: Partial<LogGroupLimits>): readonly LogGroupView[] => {
+export const viewLogGroupList = (bytes: Uint8Array, limits?: Partial<LogGroupLimits>): LogGroupView[] => {
   const all = logGroupLimits(limits)
   const source = new LogSource(bytes, all.contentsMax)
   const groups: LogGroupView[] = []

@@ -30,8 +30,11 @@ export interface PullRequest {
 
 /** A pull that was verified: whole, of the size and with the groups it was announced with. */
 export interface PullResult {
-  /** Indexes over one buffer, which they keep alive; `bytes` of a group is what the producer sent. */
-  readonly groups: readonly LogGroupView[]
+  /**
+   * Indexes over one buffer, which they keep alive; `bytes` of a group is what the producer sent. The list is the
+   * caller's alone, who may empty it to let go of the answer.
+   */
+  readonly groups: LogGroupView[]
   readonly nextPosition: bigint
   /** Bytes of that buffer. */
   readonly rawBytes: number
@@ -83,7 +86,7 @@ const groupsOf = async (
   answer: HttpResponse,
   compression: Compression,
   rawBytesMax: number,
-): Promise<{ groups: readonly LogGroupView[]; rawBytes: number }> => {
+): Promise<{ groups: LogGroupView[]; rawBytes: number }> => {
   const count = integerHeader(answer, 'x-log-count')
   const rawBytes = integerHeader(answer, 'x-log-bodyrawsize')
   const codec: BlockCodecName | undefined = compressionName(answer.headers['x-log-compresstype'])

@@ -152,11 +152,15 @@ const pull = async (
     onUnreadable,
   }
   const result = await client.pull(request, once(signal))
+  const { groups } = result
   return {
-    groups: result.groups,
+    groups,
     next: result.nextPosition,
     bytes: result.rawBytes,
     receivedSeconds: result.receivedSeconds,
-    atEnd: result.atEnd || (result.groups.length === 0 && result.nextPosition === cursor),
+    atEnd: result.atEnd || (groups.length === 0 && result.nextPosition === cursor),
+    release: () => {
+      groups.length = 0
+    },
   }
 }

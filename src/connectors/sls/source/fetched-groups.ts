@@ -1,13 +1,15 @@
 import type { DeadLetter, Origin } from '../../../core/index.ts'
-import type { Fetched, FetchedDeadLetter } from '../../../source/index.ts'
+import type { Fetched, FetchedDeadLetter, RecordList } from '../../../source/index.ts'
 import { encodeCursor } from '../../../wire/index.ts'
+import { JoinedList, listOf } from './joined-list.ts'
 import type { Pulled } from './log-service.ts'
 import type { ShardSplit } from './shard-split.ts'
 
 /** Records of one LogGroup of a pull. */
 export interface GroupRecords<Item> {
-  readonly records: readonly Item[]
-  readonly timestamps: readonly number[] | undefined
+  /** Empty when the pull was released. */
+  records: RecordList<Item>
+  timestamps: RecordList<number> | undefined
   /** Records of the group given out before. Those are not in `records`. */
   readonly skipped: number
   /** The tag by which a producer marks a package; undefined when it does not count. */
@@ -26,7 +28,7 @@ const recordOverheadBytes = 96
 export interface FetchedGroupsOptions<Item> {
   /** The split before. */
   readonly split: ShardSplit
-  readonly pulled: Pick<Pulled, 'next' | 'bytes'>
+  readonly pulled: Pick<Pulled, 'next' | 'bytes' | 'release'>
   readonly groups: readonly GroupRecords<Item>[]
   /** The split after the last record. */
   readonly end: ShardSplit
@@ -40,8 +42,8 @@ export interface FetchedGroupsOptions<Item> {
  * between any two; under a query it is the pull and the records of all of it.
  */
 export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
-  readonly records: readonly Item[]
-  readonly timestamps: readonly number[] | undefined
+  readonly records: JoinedList<Item>
+  readonly timestamps: JoinedList<number> | undefined
   readonly deadLetters: readonly FetchedDeadLetter[] | undefined
   readonly bytes: number
   readonly waitMs: number
@@ -53,19 +55,15 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
   constructor(options: FetchedGroupsOptions<Item>) {
     const { groups, pulled, waitMs } = options
     this.#options = options
-    this.records = joined(groups.map(({ records }) => records))
+    this.records = new JoinedList(groups.map(({ records }) => records))
     const timestamps = groups.flatMap((group) => (group.timestamps === undefined ? [] : [group.timestamps]))
-    this.timestamps = timestamps.length < groups.length ? undefined : joined(timestamps)
+    this.timestamps = timestamps.length < groups.length ? undefined : new JoinedList(timestamps)
     this.waitMs = waitMs
     this.bytes = pulled.bytes + this.records.length * recordOverheadBytes
-    let count = 0
-    this.#ends = groups.map(({ records }) => {
-      count += records.length
-      return count
-    })
+    this.#ends = this.records.ends
     this.deadLetters = lettersOf(groups, this.#ends)
     const payloadBytes = groups.reduce((total, group) => total + group.bytes, 0)
-    this.#recordBytes = recordOverheadBytes + Math.ceil(payloadBytes / Math.max(1, count))
+    this.#recordBytes = recordOverheadBytes + Math.ceil(payloadBytes / Math.max(1, this.records.length))
   }
 
   /** An average: what is limited is a sum of many. */
@@ -107,15 +105,24 @@ export class FetchedGroups<Item> implements Fetched<Item, ShardSplit> {
     return { split: splitId, position: skip === 0 ? at : `${at}+${skip}` }
   }
 
+  /**
+   * Lets go of the answer; positions and origins can still be asked for. The promises of a pull are of the old generation
+   * when the answer comes late, and what they lead to would stay until that is collected (benchmark shard-cost).
+   */
+  release(): void {
+    const { groups, pulled } = this.#options
+    for (const group of groups) {
+      group.records = []
+      group.timestamps = undefined
+    }
+    this.records.release()
+    this.timestamps?.release()
+    pulled.release()
+  }
+
   /** The group that record `index` belongs to. */
   #groupOf(index: number): number {
-    let [low, high] = [0, this.#ends.length]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#ends[middle] ?? 0) <= index) low = middle + 1
-      else high = middle
-    }
-    return low
+    return listOf(this.#ends, index)
   }
 }
 
@@ -133,16 +140,6 @@ const lettersOf = (
   return letters
 }
 
-/** Lists one after another. A loop: `flatMap` took a quarter of the time of reading logs. */
-const joined = <T>(lists: readonly (readonly T[])[]): readonly T[] => {
-  const [only] = lists
-  if (only !== undefined && lists.length === 1) return only
-  const all = new Array<T>(lists.reduce((total, list) => total + list.length, 0))
-  let at = 0
-  for (const list of lists) for (const item of list) all[at++] = item
-  return all
-}
-
 /** The position of a split that was pulled from. */
 export const cursorOf = (split: ShardSplit): bigint => (split.cursor === 'begin' ? 0n : split.cursor)
 
@@ -157,6 +154,8 @@ export const rememberPackages = (
   return added.length === 0 ? before : [...before, ...added].slice(-max)
 }
 
+const nothingPulled = { next: 0n, bytes: 0, release: (): void => {} }
+
 /** No record; the split may have changed all the same. */
 export const fetchedNothing = <Item>(split: ShardSplit, waitMs: number): FetchedGroups<Item> =>
-  new FetchedGroups({ split, pulled: { next: 0n, bytes: 0 }, groups: [], end: split, waitMs, packagesMax: 0 })
+  new FetchedGroups({ split, pulled: nothingPulled, groups: [], end: split, waitMs, packagesMax: 0 })

@@ -1,5 +1,5 @@
 import { type Parsable, parseInput } from '../../../core/index.ts'
-import { type Log, logsOf } from './log.ts'
+import { type Log, LogList } from './log.ts'
 import type { PulledGroup } from './pulled-group.ts'
 
 /** A LogGroup of a shard, whole: to be passed on, or looked into. It keeps the answer it came in in memory. */
@@ -21,7 +21,7 @@ export class LogGroup implements Parsable {
 
   /** The logs, decoded when they are asked for. */
   logs(): Log[] {
-    return logsOf(this.#group)
+    return new LogList(this.#group, 0).slice(0, this.logCount)
   }
 
   get topic(): string {

@@ -25,6 +25,8 @@ export interface Pulled {
   readonly receivedSeconds: number | undefined
   /** Nothing more is there at the moment. */
   readonly atEnd: boolean
+  /** Empties `groups`: nobody asks for them any more. */
+  release(): void
 }
 
 /** The progress of one shard in a consumer group. */

@@ -1,4 +1,5 @@
 import { type Parsable, parseInput } from '../../../core/index.ts'
+import type { RecordList } from '../../../source/index.ts'
 import type { LogView, PlainFields } from '../../../wire/index.ts'
 import type { PulledGroup } from './pulled-group.ts'
 
@@ -105,9 +106,39 @@ export class Log implements Parsable {
   }
 }
 
-/** All logs of a LogGroup. */
-export const logsOf = (group: PulledGroup): Log[] => {
-  const logs: Log[] = []
-  for (const view of group.view.logs()) logs.push(new Log(group, view, logs.length))
-  return logs
+/** To begin a list with. Literals V8 may allocate in the old generation for good; see `ReadGroup`. */
+const noLogs: Log[] = []
+
+/**
+ * The logs of a LogGroup, made when they are asked for: those of all answers that wait would be walked by the collector
+ * again and again (benchmark shard-cost).
+ */
+export class LogList implements RecordList<Log> {
+  readonly length: number
+  readonly #group: PulledGroup
+  readonly #skip: number
+  /** Stands in front of log `#next`. */
+  #views: Iterator<LogView> | undefined
+  #next = 0
+
+  /** @param skip logs that are left out, the first ones */
+  constructor(group: PulledGroup, skip: number) {
+    this.#group = group
+    this.#skip = skip
+    this.length = group.view.logCount - skip
+  }
+
+  slice(from: number, to: number): Log[] {
+    const logs = noLogs.slice()
+    const first = from + this.#skip
+    if (first < this.#next) this.#views = undefined
+    if (this.#views === undefined) this.#next = 0
+    this.#views ??= this.#group.view.logs()
+    for (const end = to + this.#skip; this.#next < end; this.#next++) {
+      const { value, done } = this.#views.next()
+      if (done === true) break
+      if (this.#next >= first) logs.push(new Log(this.#group, value, this.#next))
+    }
+    return logs
+  }
 }

@@ -32,13 +32,13 @@ export class PullPace {
   #distanceMs: number
   /** Pulls in a row that found nothing. */
   #quiet = 0
-  #bytesExpected: number
+  /** Undefined before the first pull. */
+  #bytesExpected: number | undefined
 
   constructor(rules: PaceRules) {
     this.#rules = rules
     this.#distanceMinMs = 1000 / rules.pullsPerSecondMax
     this.#distanceMs = this.#distanceMinMs
-    this.#bytesExpected = Math.min(rules.pullBytes, 4 * smallBytes)
   }
 
   /** Between the starts of two pulls, in milliseconds: how much the shard is throttled. */
@@ -46,8 +46,8 @@ export class PullPace {
     return this.#distanceMs
   }
 
-  /** Bytes to reserve for the next pull. */
-  get bytesExpected(): number {
+  /** Bytes to reserve for the next pull; undefined before the first one. */
+  get bytesExpected(): number | undefined {
     return this.#bytesExpected
   }
 

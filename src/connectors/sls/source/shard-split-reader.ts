@@ -79,12 +79,18 @@ interface GroupPlace {
   readonly passed: boolean
 }
 
+/** Least that is reserved for the first pull of a shard. */
+const firstPullBytes = 1024 * 1024
+
 /** Reads shards pull by pull. */
 export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
   readonly #ports: ShardReaderPorts
   readonly #settings: SlsReadSettings
   readonly #send: (event: ShardReaderEvent) => void
   readonly #idlePullsPerMs: number
+  /** Reserved for the first pull of a shard: at least as much as the last pull of another one asks for. */
+  #firstBytes: number
+  readonly #firstBytesMin: number
   readonly #notes = new Map<string, ShardNotes>()
   /** How long to wait after a failure, when the pace of its shard says so. */
   readonly #waits = new WeakMap<Error, number>()
@@ -101,6 +107,8 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     this.#ports = ports
     this.#settings = settings
     this.#send = send
+    this.#firstBytesMin = Math.min(settings.pullBytes, firstPullBytes)
+    this.#firstBytes = this.#firstBytesMin
     this.#idlePullsPerMs = settings.idlePullsPerSecond / parallelism / 1000
   }
 
@@ -109,7 +117,7 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
   }
 
   fetchBytes(split: ShardSplit): number {
-    return this.#notesOf(split.splitId).pace.bytesExpected
+    return this.#notesOf(split.splitId).pace.bytesExpected ?? this.#firstBytes
   }
 
   retryWaitMs(error: MillraceError): number | undefined {
@@ -222,7 +230,9 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
     // Under a query an answer without groups may have come a long way.
     const outcome = { groups: Number(pulled.next - cursor), bytes: pulled.bytes, atEnd: pulled.atEnd, tookMs }
     const idleShareMs = this.#notes.size / this.#idlePullsPerMs
-    return this.#fetched(split, pulled, notes, notes.pace.waitMs(outcome, idleShareMs, this.#ports.random.float()))
+    const waitMs = notes.pace.waitMs(outcome, idleShareMs, this.#ports.random.float())
+    if (outcome.groups > 0) this.#firstBytes = Math.max(this.#firstBytesMin, notes.pace.bytesExpected ?? 0)
+    return this.#fetched(split, pulled, notes, waitMs)
   }
 
   /** The answer to a pull that can be read; or what is left of the one LogGroup that makes answers unreadable. */
@@ -291,6 +301,7 @@ export class ShardSplitReader implements SplitReader<Item, ShardSplit> {
       bytes: body.length,
       receivedSeconds: undefined,
       atEnd: false,
+      release: () => {},
     }
     return this.#fetchedGroups({ ...split, skip: 0 }, pulled, { groups: [records], skipped: 0 }, notes, 0)
   }

@@ -18,7 +18,14 @@ const fetched = (
   const split = { ...newShardSplit('p/l', 3, 1, { cursor: 1_000n, queryHash }), skip }
   const end = { ...split, cursor: 1_000n + BigInt(counts.length), skip: 0 }
   const groups = records(counts, skip)
-  return new FetchedGroups({ split, pulled: { next: end.cursor, bytes: 100 }, groups, end, waitMs: 0, packagesMax })
+  return new FetchedGroups({
+    split,
+    pulled: { next: end.cursor, bytes: 100, release: () => {} },
+    groups,
+    end,
+    waitMs: 0,
+    packagesMax,
+  })
 }
 
 const groupCounts = fc.array(fc.nat(4), { minLength: 1, maxLength: 12 })
@@ -37,7 +44,21 @@ describe('positions in a pull', () => {
           .flatMap((size, index) =>
             Array.from({ length: size }, (_, log) => `${group + index}.${log}`).slice(index === 0 ? left : 0),
           )
-        expect(rest).toEqual(all.records.slice(count))
+        expect(rest).toEqual(all.records.slice(count, all.records.length))
+      }),
+    )
+  })
+
+  it('and origins can be asked for when the answer was let go of', () => {
+    fc.assert(
+      fc.property(groupCounts, (counts) => {
+        const [kept, freed] = [fetched(counts, { packagesMax: 3 }), fetched(counts, { packagesMax: 3 })]
+        freed.release()
+        expect(freed.records.slice(0, freed.records.length)).toEqual([])
+        for (let count = 0; count <= kept.records.length; count++) {
+          expect(freed.splitAfter(count)).toEqual(kept.splitAfter(count))
+          expect(freed.originOf(count)).toEqual(kept.originOf(count))
+        }
       }),
     )
   })
