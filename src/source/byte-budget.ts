@@ -40,8 +40,8 @@ export class ByteBudget {
   }
 
   /**
-   * Waits until `bytes` are free and everybody who asked earlier was served. A request for more than the capacity takes
-   * all of it instead of waiting for ever. Rejects with the signal's reason when it aborts first.
+   * Waits until so many bytes are free and everybody who asked earlier was served. A request for more than the capacity
+   * takes all of it instead of waiting for ever. Rejects with the signal's reason when it aborts first.
    * @param estimate how many bytes; asked again when the turn comes, because more may be known by then
    */
   acquire(estimate: () => number, signal?: AbortSignal): Promise<ByteLease> {

@@ -19,8 +19,10 @@ export class JoinedList<Item> implements RecordList<Item> {
 
   slice(from: number, to: number): readonly Item[] {
     let at = listOf(this.ends, from)
-    let items = this.#part(at, from, to)
-    while ((this.ends[at] ?? to) < to) items = items.concat(this.#part(++at, from, to))
+    const first = this.#part(at, from, to)
+    if ((this.ends[at] ?? to) >= to) return first
+    const items = first.slice()
+    while ((this.ends[at] ?? to) < to) for (const item of this.#part(++at, from, to)) items.push(item)
     return items
   }
 
