@@ -106,9 +106,6 @@ export class Log implements Parsable {
   }
 }
 
-/** To begin a list with. Literals V8 may allocate in the old generation for good; see `ReadGroup`. */
-const noLogs: Log[] = []
-
 /**
  * The logs of a LogGroup, made when they are asked for: those of all answers that wait would be walked by the collector
  * again and again (benchmark shard-cost).
@@ -129,7 +126,7 @@ export class LogList implements RecordList<Log> {
   }
 
   slice(from: number, to: number): Log[] {
-    const logs = noLogs.slice()
+    const logs: Log[] = []
     const first = from + this.#skip
     if (first < this.#next) this.#views = undefined
     if (this.#views === undefined) this.#next = 0
